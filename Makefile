@@ -1,0 +1,57 @@
+# Needs Python 3.11 or newer, make and a package registry; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo test lint format bench lock
+
+help:
+	@echo "make demo    two FHIR servers, one night, every figure of the paper"
+	@echo "make test    the tests"
+	@echo "make lint    ruff, mypy, import-linter, sqlfluff"
+	@echo "make bench   the benchmarks (ratios, measured side by side)"
+	@echo "make lock    new hash-pinned requirements/*.lock from pyproject.toml"
+
+demo: $(VENV)/.runtime
+	@$(BIN)/cryocohort demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/sqlfluff lint --processes 2 --nocolor warehouse outcomes
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --processes 2 warehouse/core warehouse/checks outcomes
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/mapping.py
+
+lock: $(VENV)/.dev
+	$(PIP) install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra report $(LOCK) -o requirements/runtime.lock
+	$(BIN)/uv pip compile pyproject.toml --extra report --group dev -c requirements/runtime.lock $(LOCK) -o requirements/dev.lock
+	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile - -c requirements/dev.lock $(LOCK) -o requirements/build.lock
+
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "cryocohort needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: pyproject.toml requirements/build.lock requirements/runtime.lock | $(BIN)/python
+	$(PIP) install --quiet --require-hashes -r requirements/build.lock -r requirements/runtime.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
+	$(PIP) install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""From a FHIR server to landed resources: client, search, gate, plan, sync."""

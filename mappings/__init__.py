@@ -1,0 +1,1 @@
+"""FHIR resources to columns: ViewDefinitions, their compiler, and terminology."""

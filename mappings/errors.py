@@ -1,0 +1,93 @@
+"""The error tree: every failure this product reports on purpose, and the exit code of its cause.
+
+    CryocohortError                 1   (never raised itself)
+    ├── ConfigError                10   a configuration file, key or secret is wrong
+    │   ├── ViewError              10   a ViewDefinition or one of its FHIRPath expressions is wrong
+    │   ├── TerminologyError       10   a code list or a center's map is wrong
+    │   └── SqlFileError           10   a shipped or added .sql file breaks its contract
+    ├── SignInError                11   a center refused our credentials
+    ├── ServerError                12   a center's FHIR server failed or answered something that is not FHIR
+    │   └── IncompleteError        12   a run ended without everything it had to read
+    ├── InvalidShareError          13   too large a share of the resources read was invalid
+    ├── WarehouseError             14   the warehouse cannot be used as it stands
+    │   ├── WarehouseBusyError     14   another run holds the warehouse
+    │   └── NothingPublishedError  14   no release has been published yet
+    └── FatalCheckError            15   a fatal quality check was violated; the release was withheld
+
+Exit code 2 is wrong usage of the command line, 1 a defect of ours (with a traceback). The tree lives in
+the lowest layer because every layer raises from it and imports go one way only.
+"""
+
+
+class CryocohortError(Exception):
+    """A failure with its next step: `message` says what and where, `next_step` what to do about it.
+
+    Neither may contain resource content, patient ids, tokens or keys: both are logged and shown.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(f"{message} Next step: {next_step}")
+        self.message = message
+        self.next_step = next_step
+
+
+class ConfigError(CryocohortError):
+    """A configuration file, key or secret is wrong."""
+
+    exit_code = 10
+
+
+class ViewError(ConfigError):
+    """A ViewDefinition or one of its FHIRPath expressions is wrong."""
+
+
+class TerminologyError(ConfigError):
+    """A code list or a center's map is wrong."""
+
+
+class SqlFileError(ConfigError):
+    """A shipped or added .sql file breaks its contract."""
+
+
+class SignInError(CryocohortError):
+    """A center refused our credentials."""
+
+    exit_code = 11
+
+
+class ServerError(CryocohortError):
+    """A center's FHIR server failed, or answered something that is not FHIR."""
+
+    exit_code = 12
+
+
+class IncompleteError(ServerError):
+    """A run ended without everything it had to read."""
+
+
+class InvalidShareError(CryocohortError):
+    """Too large a share of the resources read was invalid."""
+
+    exit_code = 13
+
+
+class WarehouseError(CryocohortError):
+    """The warehouse cannot be used as it stands."""
+
+    exit_code = 14
+
+
+class WarehouseBusyError(WarehouseError):
+    """Another run holds the warehouse."""
+
+
+class NothingPublishedError(WarehouseError):
+    """No release has been published yet."""
+
+
+class FatalCheckError(CryocohortError):
+    """A fatal quality check was violated; the release was withheld."""
+
+    exit_code = 15

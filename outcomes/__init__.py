@@ -1,0 +1,1 @@
+"""Cohorts, metrics, statistics, comparison with a publication, and the report."""

@@ -1,0 +1,1 @@
+"""Composition root: settings, the nightly story, the scheduler and the command line."""

@@ -1,0 +1,1 @@
+"""The DuckDB warehouse: raw segments, ledger, build, checks, publish."""
