@@ -1,0 +1,220 @@
+"""What can be configured: the models of `cryocohort.toml` and of each center's `center.toml`.
+
+Read by service/configuration.py; everything below this layer gets plain values.
+"""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from mappings.errors import ConfigError
+from service.secret_file import read_secret
+
+MINIMUM_KEY_BYTES = 32
+# Plain HTTP is for loopback only: tokens and health data never travel unencrypted.
+BASE_URL = re.compile(r"(https://[^/?#@\s]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/[^?#@\s]*)?")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Study(_Strict):
+    """What is studied, and the days between which it happens."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    title: str
+    start: dt.date
+    end: dt.date
+    data_lock: dt.date
+    synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _days_in_order(self) -> "Study":
+        if not self.start <= self.end <= self.data_lock:
+            raise ValueError("start, end and data_lock must follow each other in time")
+        return self
+
+
+class Windows(_Strict):
+    """Assessment windows around the index treatment (days and hours)."""
+
+    baseline_from_day: int = -30
+    baseline_to_day: int = 0
+    h24_from_hours: int = 12
+    h24_to_hours: int = 48
+    month1_from_day: int = 21
+    month1_to_day: int = 45
+    month1_target_day: int = 30
+    last_from_day: int = 21
+    complication_days: int = 30
+    event_merge_days: int = 3
+
+
+class Schedule(_Strict):
+    """When the service works; five-field crons with day names."""
+
+    timezone: str = "UTC"
+    sync: str
+    refresh: str
+    misfire_grace_hours: Annotated[int, Field(ge=1, le=23)] = 12
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("must be an IANA time zone such as UTC or Europe/Paris")
+        return value
+
+    @field_validator("sync", "refresh")
+    @classmethod
+    def _five_fields_with_day_names(cls, value: str) -> str:
+        fields = value.split()
+        if len(fields) != 5:
+            raise ValueError("must have five fields: minute hour day month weekday")
+        # The scheduler counts weekdays from Monday = 0, crontab from Sunday = 0: a digit is ambiguous.
+        if any(character.isdigit() for character in fields[4]):
+            raise ValueError("must name days of the week (mon-fri), not number them")
+        return value
+
+
+class Ingest(_Strict):
+    """How much is asked again, and how much invalid content is too much."""
+
+    overlap_hours: Annotated[int, Field(ge=1)] = 24
+    max_invalid_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
+
+
+class WarehousePlace(_Strict):
+    """Where the warehouse lives and what it may use."""
+
+    folder: str
+    keep_releases: Annotated[int, Field(ge=3)] = 5
+    threads: Annotated[int, Field(ge=1)] = 2
+    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "2GB"
+
+
+class ReportPlace(_Strict):
+    """Where the report is written and which publication it is held against."""
+
+    file: str
+    publication: str = ""
+
+
+class NoAuth(_Strict):
+    """The center's server asks for no credentials."""
+
+    kind: Literal["none"] = "none"
+
+
+class BasicAuth(_Strict):
+    """A user name and a password kept in a 0600 file."""
+
+    kind: Literal["basic"]
+    username: str
+    password_file: str
+
+
+class BearerAuth(_Strict):
+    """A bearer token kept in a 0600 file."""
+
+    kind: Literal["bearer"]
+    token_file: str
+
+
+class Search(_Strict):
+    """How a center's server is searched."""
+
+    page_size: Annotated[int, Field(ge=1, le=5000)] = 200
+    patient_batch: Annotated[int, Field(ge=1, le=500)] = 50
+    connect_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    read_timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+
+
+class CenterFile(_Strict):
+    """One center.toml."""
+
+    name: str
+    base_url: str
+    fhir_version: Literal["R4", "R5"]
+    pseudonym_key_file: str
+    search: Search = Search()
+    auth: Annotated[NoAuth | BasicAuth | BearerAuth, Field(discriminator="kind")] = NoAuth()
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_base(cls, value: str) -> str:
+        if not BASE_URL.fullmatch(value):
+            raise ValueError("must be the server's FHIR base, such as https://fhir.example.org/r4")
+        return value.rstrip("/")
+
+
+class SettingsFile(_Strict):
+    """The whole of cryocohort.toml."""
+
+    study: Study
+    windows: Windows = Windows()
+    schedule: Schedule
+    ingest: Ingest = Ingest()
+    warehouse: WarehousePlace
+    report: ReportPlace
+
+
+@dataclass(frozen=True, slots=True)
+class CenterSettings:
+    """A center as configured: its id (the folder's name), its folder and its file."""
+
+    center_id: str
+    folder: Path
+    file: CenterFile
+
+    def pseudonym_key(self) -> bytes:
+        """The center's pseudonymization key: at least 32 bytes from a 0600 file."""
+        key = read_secret(
+            self.folder / self.file.pseudonym_key_file, f"{self.folder / 'center.toml'}: pseudonym_key_file"
+        )
+        if len(key) < MINIMUM_KEY_BYTES:
+            raise ConfigError(
+                f"{self.folder / self.file.pseudonym_key_file}: the key has {len(key)} bytes, at least "
+                f"{MINIMUM_KEY_BYTES} are needed.",
+                "make one with `head -c 32 /dev/urandom > FILE; chmod 600 FILE`.",
+            )
+        return key
+
+    def secret(self, key: str, name: str) -> str:
+        """The text of the secret file `name`, told by the configuration key `key`; never empty."""
+        path = self.folder / name
+        where = f"{self.folder / 'center.toml'}: {key}"
+        try:
+            text = read_secret(path, where).decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise ConfigError(
+                f"{where}: {path} is not text.", "put the secret there as one line of UTF-8."
+            ) from None
+        if not text:
+            raise ConfigError(f"{where}: {path} is empty.", "put the secret there as one line.")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything configured, with the folder it was read from."""
+
+    folder: Path
+    file: SettingsFile
+    centers: tuple[CenterSettings, ...]
+
+    @property
+    def warehouse_folder(self) -> Path:
+        """Absolute folder of the warehouse."""
+        return (self.folder / self.file.warehouse.folder).resolve()
+
+    @property
+    def report_file(self) -> Path:
+        """Absolute path of the HTML report."""
+        return (self.folder / self.file.report.file).resolve()
