@@ -1,0 +1,121 @@
+-- table = "core.pain_score"
+-- title = "Pain scores"
+-- grain = "one pain Observation of a cohort patient"
+-- key = ["pain_score_key"]
+-- needs = ["flat.pain_value", "flat.cohort", "flat.dated", "core.rule"]
+-- reference = "Cazzato et al. 2022: numeric pain rating scale 0-10 before, 24 h, 1 month, last follow-up"
+-- definition = """
+-- Every score is kept with the reason why it does not count. Reasons in this order: status, scale,
+-- comparator, unit, value, range, date, birth, death, data lock. Of the scores of one day that stand for the
+-- same phase (before the treatment, index day without a time, 24-hour window, after) the highest counts, on
+-- ties the smallest key: so a score before and one after the treatment on the same day do not hide each
+-- other.
+-- """
+-- [columns]
+-- pain_score_key = "Observation."
+-- center_id = "Center that sent the Observation."
+-- patient_key = "Patient."
+-- run_id = "Run that landed this version."
+-- scale = "nprs, vas, faces, verbal or interference."
+-- score = "Value as sent."
+-- value_form = "quantity, integer, answer, or one of these with the prefix component_."
+-- scored_date = "Local calendar day; NULL for partial dates."
+-- scored_at = "Instant in UTC, if the center sent a time with offset."
+-- scored_precision = "year, month, day, local_time, instant or invalid; NULL without a date."
+-- day_from_index = "Calendar days from the index date."
+-- hours_from_index = "Hours from the start of the index session; NULL unless both have a time."
+-- phase = "before, index_day (no time, so before or after), 24h or after."
+-- n_scores_that_day = "Valid scores of the patient on that day and phase."
+-- is_day_highest = "The score that counts for its day and phase."
+-- is_usable = "The score counts."
+-- exclusion_reason = "Why the score does not count; NULL when it does."
+WITH placed AS (
+    SELECT
+        pain_value.pain_score_key,
+        pain_value.center_id,
+        pain_value.patient_key,
+        pain_value.run_id,
+        pain_value.scale,
+        pain_value.score,
+        pain_value.value_form,
+        effective.dated_date AS scored_date,
+        effective.dated_at AS scored_at,
+        effective.dated_precision AS scored_precision,
+        date_diff('day', cohort.index_date, effective.dated_date) AS day_from_index,
+        date_diff('second', cohort.index_started_at, effective.dated_at) / 3600.0 AS hours_from_index,
+        study_rule.h24_from_hours,
+        study_rule.h24_to_hours,
+        CASE
+            WHEN pain_value.status IS NULL THEN 'status missing'
+            WHEN
+                pain_value.status NOT IN ('final', 'amended', 'corrected')
+                THEN 'status ' || pain_value.status
+            WHEN pain_value.scale <> 'nprs' THEN 'scale is not the 0-10 numeric rating: ' || pain_value.scale
+            WHEN pain_value.has_comparator THEN 'comparator present'
+            WHEN NOT pain_value.has_score_unit THEN 'unit is not a 0-10 score'
+            WHEN pain_value.score IS NULL THEN 'no value'
+            WHEN pain_value.score < 0 OR pain_value.score > 10 THEN 'out of range 0-10'
+            WHEN effective.resource_key IS NULL THEN 'no date'
+            WHEN effective.dated_date IS NULL THEN 'partial date'
+            WHEN effective.dated_date < cohort.birth_date THEN 'before birth'
+            WHEN
+                effective.dated_date > cohort.observed_until AND cohort.observed_until < study_rule.data_lock
+                THEN 'after death'
+            WHEN effective.dated_date > study_rule.data_lock THEN 'after the data lock'
+        END AS invalid_reason
+    FROM flat.pain_value AS pain_value
+    INNER JOIN flat.cohort AS cohort ON pain_value.patient_key = cohort.patient_key
+    CROSS JOIN core.rule AS study_rule
+    LEFT JOIN flat.dated AS effective
+        ON
+            pain_value.pain_score_key = effective.resource_key
+            AND effective.resource_type = 'Observation'
+            AND effective.element = 'effective'
+),
+
+-- A score charted at the very start of the treatment was taken before it.
+phased AS (
+    SELECT
+        *,
+        CASE
+            WHEN hours_from_index <= 0 THEN 'before'
+            WHEN hours_from_index IS NULL AND day_from_index < 0 THEN 'before'
+            WHEN hours_from_index IS NULL AND day_from_index = 0 THEN 'index_day'
+            WHEN
+                coalesce(hours_from_index, day_from_index * 24.0) BETWEEN h24_from_hours AND h24_to_hours
+                THEN '24h'
+            WHEN day_from_index IS NOT NULL THEN 'after'
+        END AS phase
+    FROM placed
+),
+
+ranked AS (
+    SELECT
+        *,
+        count(*) OVER (PARTITION BY patient_key, scored_date, phase, invalid_reason) AS n_alike,
+        row_number() OVER (
+            PARTITION BY patient_key, scored_date, phase, invalid_reason
+            ORDER BY score DESC, pain_score_key ASC
+        ) AS day_rank
+    FROM phased
+)
+
+SELECT
+    pain_score_key,
+    center_id,
+    patient_key,
+    run_id,
+    scale,
+    score,
+    value_form,
+    scored_date,
+    scored_at,
+    scored_precision,
+    day_from_index,
+    hours_from_index,
+    phase,
+    CASE WHEN invalid_reason IS NULL THEN n_alike ELSE 0 END AS n_scores_that_day,
+    invalid_reason IS NULL AND day_rank = 1 AS is_day_highest,
+    invalid_reason IS NULL AND day_rank = 1 AS is_usable,
+    coalesce(invalid_reason, CASE WHEN day_rank > 1 THEN 'not the highest of its day' END) AS exclusion_reason
+FROM ranked

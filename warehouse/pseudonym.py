@@ -1,0 +1,143 @@
+"""What leaves the private warehouse: names of columns decide, and what no rule knows is refused.
+
+    <x>_key              -> HMAC-SHA-256 under the center's key, 128 bits as 32 hexadecimal digits
+    index_date           -> index_month, 'YYYY-MM'
+    birth_date, <x>_at   -> left out
+    any other <x>_date   -> <x>_day, days from the patient's index date
+    <x>_text, <x>_id     -> refused (texts as sent and identifiers), but for center_id and run_id
+    everything else      -> as it is, unless its type is a date or one that other engines cannot read
+
+The pseudonym depends on project, center, kind of key and key, not on the table: equal keys stay equal and
+joins work. The kind is the last word before `_key`, so `index_session_key` meets `session_key`.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mappings.errors import ConfigError, SqlFileError
+
+# Study-level tables: their dates are the protocol's, not a patient's.
+STUDY_LEVEL = frozenset({"core.rule"})
+_UNREADABLE_TYPES = re.compile(r"\b(HUGEINT|UHUGEINT|BIGNUM|UUID|TIME|INTERVAL|TIMESTAMP_NS)\b")
+_DATE_TYPES = ("DATE", "TIMESTAMP")
+_OUR_IDS = frozenset({"center_id", "run_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the private warehouse."""
+
+    name: str
+    sql_type: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedColumn:
+    """A column of the mart, and how it is made from `source`: copied, or turned by one of the rules."""
+
+    name: str
+    source: str
+    treatment: Literal["copy", "pseudonym", "day", "month"]
+    comment: str
+
+    @property
+    def kind(self) -> str:
+        """Kind of a key: the last word of its name."""
+        return self.source.removesuffix("_key").rpartition("_")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOfCenter:
+    """One key of the private warehouse that needs a pseudonym."""
+
+    center_id: str
+    kind: str
+    key: str
+
+
+def published_columns(table: str, columns: Sequence[Column]) -> list[PublishedColumn]:
+    """Decide what becomes of every column of `table`; raises SqlFileError for one that may not leave."""
+    kept = [column for column in columns if not _is_left_out(column.name)]
+    for column in kept:
+        if _UNREADABLE_TYPES.search(column.sql_type):
+            raise _refused(table, column, f"its type {column.sql_type} is not readable everywhere; cast it")
+    if table in STUDY_LEVEL:
+        return [_copy(column) for column in kept]
+    published = [_published(table, column) for column in kept]
+    _require_companions(table, columns, published)
+    return published
+
+
+def _is_left_out(name: str) -> bool:
+    return name == "birth_date" or name.endswith("_at")
+
+
+def _published(table: str, column: Column) -> PublishedColumn:
+    name = column.name
+    if name.endswith("_key"):
+        return PublishedColumn(name, name, "pseudonym", column.comment)
+    if name == "index_date":
+        return PublishedColumn("index_month", name, "month", column.comment)
+    if name.endswith("_date"):
+        comment = f"{column.comment} Days from the patient's index date.".strip()
+        return PublishedColumn(f"{name.removesuffix('_date')}_day", name, "day", comment)
+    if name.endswith("_text") or (name.endswith("_id") and name not in _OUR_IDS):
+        raise _refused(table, column, "texts as sent and identifiers stay private")
+    if column.sql_type.startswith(_DATE_TYPES):
+        raise _refused(table, column, "only columns named *_date and *_at may hold a date or time")
+    return _copy(column)
+
+
+def _copy(column: Column) -> PublishedColumn:
+    return PublishedColumn(column.name, column.name, "copy", column.comment)
+
+
+def _require_companions(table: str, columns: Sequence[Column], published: Sequence[PublishedColumn]) -> None:
+    names = {column.name for column in columns}
+    for column in published:
+        if column.treatment == "day" and "patient_key" not in names:
+            raise SqlFileError(
+                f"{table} cannot be published: {column.source} is a date but there is no patient_key.",
+                "Add patient_key, or name the column's date in days.",
+            )
+        if column.treatment == "pseudonym" and "center_id" not in names:
+            raise SqlFileError(
+                f"{table} cannot be published: it has keys but no center_id.", "Add center_id."
+            )
+
+
+def _refused(table: str, column: Column, reason: str) -> SqlFileError:
+    return SqlFileError(
+        f"{table} cannot be published because of {column.name}: {reason}.",
+        "Change the SQL file of the table.",
+    )
+
+
+def pseudonyms(
+    found: Iterable[KeyOfCenter], *, project: str, keys: Mapping[str, bytes]
+) -> list[dict[str, str]]:
+    """Return the rows center_id, kind, key, pseudonym for keys of the private warehouse.
+
+    Raises ConfigError for a center without a pseudonymization key.
+    """
+    rows = []
+    for entry in found:
+        secret = keys.get(entry.center_id)
+        if secret is None:
+            raise ConfigError(
+                f"Center {entry.center_id} has no pseudonymization key.", "Name its key file in center.toml."
+            )
+        message = "\0".join((project, entry.center_id, entry.kind, entry.key)).encode("utf-8")
+        digest = hmac.new(secret, message, hashlib.sha256).hexdigest()[:32]
+        rows.append({"center_id": entry.center_id, "kind": entry.kind, "key": entry.key, "pseudonym": digest})
+    return rows
+
+
+def key_fingerprint(secret: bytes) -> str:
+    """Return a short fingerprint that tells two pseudonymization keys apart without giving either away."""
+    return hmac.new(secret, b"cryocohort key fingerprint", hashlib.sha256).hexdigest()[:12]

@@ -1,0 +1,82 @@
+"""Releases on disk: `marts/releases/<n>/`, and `marts/current`, a symbolic link that is swapped atomically.
+
+A reader that has opened a release keeps it, also after it was pruned; one that opens `current` gets the old
+or the new release whole. Rolling back is pointing `current` at an older folder.
+"""
+
+import shutil
+from pathlib import Path
+
+from mappings.errors import NothingPublishedError
+from warehouse.segments import sync_to_disk
+
+MART_FILE = "mart.duckdb"
+
+
+def current_release(folder: Path) -> Path:
+    """Return the folder of the release that readers of the warehouse in `folder` see now.
+
+    Raises NothingPublishedError when none has been published.
+    """
+    link = folder / "marts" / "current"
+    if not link.exists():
+        raise NothingPublishedError(
+            f"{link} does not exist.", "Run `cryocohort refresh` to publish a release."
+        )
+    return link.resolve()
+
+
+def begin_release(folder: Path, number: int) -> Path:
+    """Make an empty folder in which release `number` is written, unseen by readers."""
+    releases = folder / "marts" / "releases"
+    releases.mkdir(parents=True, exist_ok=True)
+    # Analysts pass through these two; the private files above them are 0600.
+    for place in (releases.parent, releases):
+        place.chmod(0o755)
+    staging = releases.parent / f".staging-{number}"
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(mode=0o700)
+    return staging
+
+
+def next_number(folder: Path) -> int:
+    """Return a release number above every folder there is, also one that a crash left unannounced."""
+    return max(_numbers(folder), default=0) + 1
+
+
+def finish_release(folder: Path, staging: Path, number: int) -> Path:
+    """Make the staged release durable, read-only and current; returns its folder."""
+    target = folder / "marts" / "releases" / str(number)
+    for path in [*staging.rglob("*"), staging]:
+        path.chmod(0o755 if path.is_dir() else 0o444)
+        sync_to_disk(path)
+    staging.rename(target)
+    sync_to_disk(target.parent)
+    _point_current(folder, number)
+    return target
+
+
+def _point_current(folder: Path, number: int) -> None:
+    marts = folder / "marts"
+    link = marts / ".current"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("releases") / str(number))
+    link.replace(marts / "current")
+    sync_to_disk(marts)
+
+
+def prune(folder: Path, keep: int) -> list[int]:
+    """Delete all but the newest `keep` releases, never the current one; returns the numbers deleted."""
+    current = current_release(folder).name
+    old = [number for number in _numbers(folder)[:-keep] if str(number) != current]
+    for number in old:
+        shutil.rmtree(folder / "marts" / "releases" / str(number))
+    return old
+
+
+def _numbers(folder: Path) -> list[int]:
+    releases = folder / "marts" / "releases"
+    if not releases.is_dir():
+        return []
+    return sorted(int(path.name) for path in releases.iterdir() if path.name.isdigit())

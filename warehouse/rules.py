@@ -1,0 +1,60 @@
+"""The study rules: what the settings fix, as the one row of `core.rule` that core SQL reads."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+
+from warehouse.connection import Transaction
+from warehouse.names import with_names
+from warehouse.tables import TableCount, describe
+
+DAYS_PER_MONTH = 30.4375
+
+_MEANINGS = {
+    "study_start": "First day on which an index treatment counts.",
+    "study_end": "Last day on which an index treatment counts.",
+    "data_lock": "Last day on which anything counts.",
+    "baseline_from_day": "First day of the baseline window, from the index day.",
+    "baseline_to_day": "Last day of the baseline window, from the index day.",
+    "h24_from_hours": "Start of the 24-hour window, hours from the index treatment.",
+    "h24_to_hours": "End of the 24-hour window, hours from the index treatment.",
+    "month1_from_day": "First day of the one-month window, from the index day.",
+    "month1_to_day": "Last day of the one-month window, from the index day.",
+    "month1_target_day": "Day of the one-month window that is preferred.",
+    "last_from_day": "First day from the index day on which a score counts as the last one.",
+    "complication_days": "Days after a session within which a complication counts.",
+    "event_merge_days": "Days within which two entries describe one event.",
+    "days_per_month": "Days of a month in durations.",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StudyRules:
+    """Study window, data lock and assessment windows (days and hours from the index treatment)."""
+
+    study_start: dt.date
+    study_end: dt.date
+    data_lock: dt.date
+    baseline_from_day: int = -30
+    baseline_to_day: int = 0
+    h24_from_hours: int = 12
+    h24_to_hours: int = 48
+    month1_from_day: int = 21
+    month1_to_day: int = 45
+    month1_target_day: int = 30
+    last_from_day: int = 21
+    complication_days: int = 30
+    event_merge_days: int = 3
+    days_per_month: float = DAYS_PER_MONTH
+
+
+_SQL_TYPES: Mapping[object, str] = {dt.date: "DATE", int: "INTEGER", float: "DOUBLE"}
+
+
+def write_rules(transaction: Transaction, rules: StudyRules) -> TableCount:
+    """Make `core.rule`, one row with a column for each rule."""
+    columns = ", ".join(f"{field.name} {_SQL_TYPES[field.type]}" for field in dataclasses.fields(rules))
+    transaction.execute(with_names("CREATE OR REPLACE TABLE {table}", table="core.rule") + f" ({columns})")
+    transaction.insert("core.rule", [dataclasses.asdict(rules)])
+    describe(transaction, "core.rule", "Study rules: one row.", _MEANINGS)
+    return TableCount("core.rule", 1)

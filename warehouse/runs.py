@@ -1,0 +1,115 @@
+"""The run ledger: what was started, how it ended, and how fresh each center is."""
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from warehouse.connection import Row, Transaction, Warehouse
+
+RunKind = Literal["sync", "refresh", "nightly"]
+RunStatus = Literal["running", "complete", "incomplete", "failed", "withheld"]
+SyncStatus = Literal["complete", "incomplete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of the run ledger; instants are aware UTC."""
+
+    run_id: int
+    kind: RunKind
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    status: RunStatus
+    version: str
+    config_fingerprint: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CenterSync:
+    """How one center's sync ended in one run; `reason` is empty when it is complete."""
+
+    run_id: int
+    center_id: str
+    status: SyncStatus
+    reason: str
+    finished_at: dt.datetime
+
+
+def start_run(
+    warehouse: Warehouse, *, kind: RunKind, now: dt.datetime, version: str, config_fingerprint: str
+) -> int:
+    """Add a running run and return its number; a run that a crash left running is marked failed first."""
+    with warehouse.transaction() as transaction:
+        _fail_crashed_runs(transaction, now)
+        run_id = cast("int", transaction.value("SELECT coalesce(max(run_id), 0) + 1 FROM ops.run"))
+        started: Row = {
+            "run_id": run_id,
+            "kind": kind,
+            "started_at": now,
+            "status": "running",
+            "version": version,
+            "config_fingerprint": config_fingerprint,
+            "message": "",
+        }
+        transaction.insert("ops.run", [started])
+    return run_id
+
+
+def _fail_crashed_runs(transaction: Transaction, now: dt.datetime) -> None:
+    # The folder lock is ours, so no other process can be working on a run that is still called running.
+    transaction.execute(
+        "UPDATE ops.run SET status = 'failed', finished_at = ?, message = ? WHERE status = 'running'",
+        [now, "The process ended without finishing."],
+    )
+
+
+def finish_run(
+    warehouse: Warehouse, run_id: int, *, status: RunStatus, now: dt.datetime, message: str = ""
+) -> None:
+    """Close a run with its status; `message` says what ended it and holds no resource content."""
+    with warehouse.transaction() as transaction:
+        transaction.execute(
+            "UPDATE ops.run SET status = ?, finished_at = ?, message = ? WHERE run_id = ?",
+            [status, now, message, run_id],
+        )
+
+
+def finish_center(warehouse: Warehouse, sync: CenterSync) -> None:
+    """Note how a center's sync ended in this run, replacing an earlier note of the same run."""
+    with warehouse.transaction() as transaction:
+        transaction.execute(
+            "DELETE FROM ops.center_sync WHERE run_id = ? AND center_id = ?", [sync.run_id, sync.center_id]
+        )
+        transaction.insert("ops.center_sync", [dataclasses.asdict(sync)])
+
+
+def run_history(warehouse: Warehouse, *, limit: int) -> list[Run]:
+    """Return the last `limit` runs, newest first."""
+    rows = warehouse.rows(
+        "SELECT run_id, kind, started_at, finished_at, status, version, config_fingerprint, message "
+        "FROM ops.run ORDER BY run_id DESC LIMIT ?",
+        [limit],
+    )
+    return [Run(**row) for row in rows]
+
+
+def last_run(warehouse: Warehouse, *, kinds: tuple[RunKind, ...], status: RunStatus) -> Run | None:
+    """Return the newest run of one of `kinds` that ended with `status`, or None."""
+    rows = warehouse.rows(
+        "SELECT run_id, kind, started_at, finished_at, status, version, config_fingerprint, message "
+        "FROM ops.run WHERE kind IN (SELECT unnest(?)) AND status = ? ORDER BY run_id DESC LIMIT 1",
+        [list(kinds), status],
+    )
+    return Run(**rows[0]) if rows else None
+
+
+def last_complete_syncs(warehouse: Warehouse) -> dict[str, CenterSync]:
+    """Return the newest complete sync of each center that ever had one."""
+    rows = warehouse.rows(
+        "SELECT run_id, center_id, status, reason, finished_at FROM ops.center_sync "
+        "WHERE status = 'complete' "
+        "QUALIFY row_number() OVER (PARTITION BY center_id ORDER BY run_id DESC) = 1 ORDER BY center_id"
+    )
+    return {row["center_id"]: CenterSync(**row) for row in rows}

@@ -1,0 +1,115 @@
+"""Raw segments: immutable Parquet files of accepted resource versions, and the current version of each.
+
+A segment counts only when `ops.segment` lists it; any other file under `raw/` is what a crash left, and is
+ignored and overwritten. Files are readable by every engine that reads Parquet.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mappings.errors import ConfigError, WarehouseError
+from warehouse.connection import Row, Transaction, Warehouse
+
+_SCHEMA = pa.schema(
+    [
+        ("center_id", pa.string()),
+        ("resource_type", pa.string()),
+        ("resource_id", pa.string()),
+        ("version_id", pa.string()),
+        ("last_updated", pa.timestamp("us")),
+        ("content_hash", pa.string()),
+        ("run_id", pa.int32()),
+        ("body", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One Parquet file: where it lies (relative to the warehouse folder), how many versions, its checksum."""
+
+    path: str
+    versions: int
+    sha256: str
+
+
+def segment_path(center_id: str, resource_type: str, run_id: int, number: int) -> str:
+    """Return the relative path of the `number`-th segment of a center, resource type and run."""
+    for part in (center_id, resource_type):
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", part) is None:
+            raise ConfigError(
+                f"{part!r} cannot name a folder of the warehouse.",
+                "Name centers with letters, digits, hyphens and underscores.",
+            )
+    return f"raw/{center_id}/{resource_type}/run={run_id}/{number}.parquet"
+
+
+def write_segment(folder: Path, path: str, rows: Sequence[Row]) -> Segment:
+    """Write `rows` (the columns of a raw segment) durably under `folder`, replacing an unlisted leftover."""
+    target = folder / path
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    staging = target.with_suffix(".writing")
+    try:
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=_SCHEMA), staging, compression="zstd")
+        sync_to_disk(staging)
+        staging.replace(target)
+        sync_to_disk(target.parent)
+    except OSError as error:
+        staging.unlink(missing_ok=True)
+        raise WarehouseError(
+            f"A raw segment could not be written: {error.strerror or type(error).__name__}.",
+            "Check the free space and the health of the disk, then run again.",
+        ) from None
+    return Segment(path, len(rows), checksum(target))
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_to_disk(path: Path) -> None:
+    """Ask the operating system to write a file or folder through to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def current_segments(transaction: Transaction, center_ids: Sequence[str], resource_type: str) -> list[str]:
+    """Return the relative paths of the segments that hold a current version of this type at these centers."""
+    rows = transaction.rows(
+        "SELECT DISTINCT path FROM ops.head WHERE resource_type = ? AND center_id IN (SELECT unnest(?)) "
+        "ORDER BY path",
+        [resource_type, list(center_ids)],
+    )
+    return [row["path"] for row in rows]
+
+
+def require_intact(transaction: Transaction, folder: Path) -> None:
+    """Raise WarehouseError naming the listed segments whose file is missing or differs from its checksum."""
+    rows = transaction.rows("SELECT path, sha256 FROM ops.segment ORDER BY path")
+    damaged = [row["path"] for row in rows if not _is_intact(folder / row["path"], row["sha256"])]
+    if damaged:
+        raise WarehouseError(
+            f"Raw segments are missing or were altered: {', '.join(damaged)}.",
+            "Restore them from the backup; the warehouse cannot be built without them.",
+        )
+
+
+def _is_intact(path: Path, sha256: str) -> bool:
+    return path.is_file() and checksum(path) == sha256
+
+
+def is_listed(warehouse: Warehouse, segment: Segment) -> bool:
+    """Whether the committed ledger lists the segment."""
+    return bool(warehouse.rows("SELECT 1 FROM ops.segment WHERE path = ?", [segment.path]))

@@ -1,0 +1,113 @@
+"""One transaction on the working database, and the errors that may leave it.
+
+DuckDB's own error texts quote values (keys, dates, whole strings), so they end here: callers get a
+WarehouseError that names the kind of error, with the text only where it speaks of names, files or memory.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from mappings.errors import WarehouseError
+from warehouse.names import with_names
+
+Parameters = Sequence[object] | Mapping[str, object] | None
+Row = dict[str, Any]
+
+# The texts of these speak of SQL names, files and memory; those of every other class may quote a value.
+_TEXT_WITHOUT_VALUES = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    duckdb.PermissionException,
+    duckdb.TransactionException,
+)
+
+
+def database_error(error: duckdb.Error) -> WarehouseError:
+    """Return the error to raise for one of DuckDB's, with no value of the data in it."""
+    kind = type(error).__name__
+    detail = f": {str(error).splitlines()[0]}" if isinstance(error, _TEXT_WITHOUT_VALUES) else ""
+    return WarehouseError(
+        f"The database refused a statement ({kind}){detail}",
+        "Correct the SQL file or the data it reads, then run again; nothing of this transaction was kept.",
+    )
+
+
+def fetch(connection: duckdb.DuckDBPyConnection, sql: str, params: Parameters = None) -> list[Row]:
+    """Run one statement and return its rows as dictionaries; timestamps come back as aware UTC instants."""
+    try:
+        cursor = connection.execute(sql, params)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, map(_aware, row), strict=True)) for row in cursor.fetchall()]
+    except duckdb.Error as error:
+        raise database_error(error) from None
+
+
+def _aware(value: object) -> object:
+    if isinstance(value, dt.datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=dt.UTC)
+    return value
+
+
+class Transaction:
+    """One open transaction; made by `Warehouse.transaction` and committed or rolled back by it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._is_broken = False
+
+    def execute(self, sql: str, params: Parameters = None) -> None:
+        """Run statements whose rows nobody needs; aware datetimes are stored as UTC."""
+        with self._noticing_errors():
+            self._connection.execute(sql, params)
+
+    def rows(self, sql: str, params: Parameters = None) -> list[Row]:
+        """Run one query and return its rows as dictionaries, TIMESTAMPs as aware UTC instants."""
+        with self._noticing_errors():
+            return fetch(self._connection, sql, params)
+
+    def value(self, sql: str, params: Parameters = None) -> Any:
+        """Run a query of one row and one column and return that value."""
+        (row,) = self.rows(sql, params)
+        (value,) = row.values()
+        return value
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert dictionaries of equal keys into `schema.table` by column name; returns how many."""
+        if not rows:
+            return 0
+        sql = "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming_rows"
+        with self.staged("incoming_rows", rows):
+            self.execute(with_names(sql, table=table, columns=list(rows[0])))
+        return len(rows)
+
+    @contextmanager
+    def staged(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+        """Offer `rows` (at least one) to queries as the relation `name` while the block runs."""
+        self._connection.register(name, pa.Table.from_pylist([dict(row) for row in rows]))
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
+
+    def is_sound(self) -> bool:
+        """Whether COMMIT would keep what was done: False after any failed statement."""
+        return not self._is_broken
+
+    @contextmanager
+    def _noticing_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            self._is_broken = True
+            raise database_error(error) from None
+        except WarehouseError:
+            self._is_broken = True
+            raise

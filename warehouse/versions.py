@@ -1,0 +1,112 @@
+"""Which version of a resource is current: the merge rule, and the ledger of current versions (`ops.head`)."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mappings.errors import WarehouseError
+from warehouse.connection import Row, Transaction
+from warehouse.unit import Landed, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The current version of a resource: its meta as last received, and where its content lies."""
+
+    version_id: str | None
+    last_updated: dt.datetime | None
+    content_hash: str
+    run_id: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A received version that becomes (or stays) current, and the version that was current before."""
+
+    version: Landed
+    before: Head | None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether its content has to be stored."""
+        return self.before is None or self.before.content_hash != self.version.content_hash
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the ledger says all of it already."""
+        before, version = self.before, self.version
+        return before is not None and (before.content_hash, before.version_id, before.last_updated) == (
+            version.content_hash,
+            version.version_id,
+            version.last_updated,
+        )
+
+
+def is_newer(version: Landed, than: Landed | Head) -> bool:
+    """Whether a version received later replaces another: later instant, else higher number, else arrival.
+
+    Instants decide when both are given and differ, version ids when both are numbers and differ; a version
+    that cannot be told apart replaces what came before it.
+    """
+    if version.last_updated and than.last_updated and version.last_updated != than.last_updated:
+        return version.last_updated > than.last_updated
+    mine, other = _number(version.version_id), _number(than.version_id)
+    return mine is None or other is None or mine >= other
+
+
+def _number(version_id: str | None) -> int | None:
+    return int(version_id) if version_id and version_id.isascii() and version_id.isdigit() else None
+
+
+def accepted_versions(transaction: Transaction, unit: Unit) -> list[Accepted]:
+    """Return the newest version of each resource of the unit that is not older than the current one."""
+    newest: dict[str, Landed] = {}
+    for version in unit.landed:
+        if version.resource_type != unit.resource_type:
+            raise WarehouseError(
+                f"A unit of {unit.resource_type} holds a {version.resource_type}.", "Report this as a defect."
+            )
+        known = newest.get(version.resource_id)
+        if known is None or is_newer(version, known):
+            newest[version.resource_id] = version
+    heads = _heads(transaction, unit, list(newest))
+    accepted = [Accepted(version, heads.get(resource_id)) for resource_id, version in newest.items()]
+    return [entry for entry in accepted if entry.before is None or is_newer(entry.version, entry.before)]
+
+
+def _heads(transaction: Transaction, unit: Unit, resource_ids: Sequence[str]) -> dict[str, Head]:
+    rows = transaction.rows(
+        "SELECT resource_id, version_id, last_updated, content_hash, run_id, path FROM ops.head "
+        "WHERE center_id = ? AND resource_type = ? AND resource_id IN (SELECT unnest(?))",
+        [unit.center_id, unit.resource_type, list(resource_ids)],
+    )
+    return {row.pop("resource_id"): Head(**row) for row in rows}
+
+
+def move_heads(transaction: Transaction, unit: Unit, accepted: Sequence[Accepted], path: str) -> None:
+    """Point the ledger at the accepted versions: changed content lies in `path`, unchanged where it was."""
+    rows = [_head_row(unit, entry, path) for entry in accepted if not entry.is_known]
+    if not rows:
+        return
+    transaction.execute(
+        "DELETE FROM ops.head WHERE center_id = ? AND resource_type = ? "
+        "AND resource_id IN (SELECT unnest(?))",
+        [unit.center_id, unit.resource_type, [row["resource_id"] for row in rows]],
+    )
+    transaction.insert("ops.head", rows)
+
+
+def _head_row(unit: Unit, entry: Accepted, path: str) -> Row:
+    before = entry.before
+    is_stored = before is not None and not entry.is_changed
+    return {
+        "center_id": unit.center_id,
+        "resource_type": unit.resource_type,
+        "resource_id": entry.version.resource_id,
+        "version_id": entry.version.version_id,
+        "last_updated": entry.version.last_updated,
+        "content_hash": entry.version.content_hash,
+        "run_id": before.run_id if before and is_stored else unit.run_id,
+        "path": before.path if before and is_stored else path,
+    }
