@@ -50,7 +50,6 @@ CONCEPTS = {
     "pain_score": {"nprs", "vas", "faces", "verbal", "interference"},
     "pain_answer": {str(score) for score in range(11)},
     "painful": {"pain_in_spine"},
-    "pain_absent": {"pain_absent"},
     "disease_status": {"disease_status"},
     "disease_status_value": {"controlled", "progression", "not_assessed", "distant"},
     "ctcae_grade": set("12345"),
@@ -62,6 +61,7 @@ CONCEPTS = {
     "complication": {
         *("fracture", "paresthesia", "nerve_injury", "spinal_cord_compression"),
         *("cauda_equina_syndrome", "pneumothorax", "pleural_effusion", "procedure_complication"),
+        *("hematoma", "pain_flare", "cement_leakage"),
     },
 }
 
@@ -233,7 +233,7 @@ def test_there_are_two_demo_centers_with_local_codes() -> None:
         ("a", "urn:oid:1.2.250.1.999.1", "CIM-VERT", ("procedure", "cementoplasty", "")),
         ("a", "urn:oid:1.2.250.1.999.1", "RF-VERT", ("procedure", "other_ablation", "")),
         ("a", "urn:oid:1.2.250.1.999.2", "G4", ("cirse_grade", "4", "")),
-        ("a", "urn:oid:1.2.250.1.999.3", "CEMENT-LEAK", ("complication", "procedure_complication", "")),
+        ("a", "urn:oid:1.2.250.1.999.3", "CEMENT-LEAK", ("complication", "cement_leakage", "")),
         ("b", "urn:oid:2.16.840.1.113883.3.9999.1", "VERT-T05", ("level", "T5", "")),
         ("b", "urn:oid:2.16.840.1.113883.3.9999.2", "SIR-D", ("sir_class", "D", "")),
         ("b", "urn:oid:2.16.840.1.113883.3.9999.3", "902", ("complication", "fracture", "")),

@@ -374,8 +374,6 @@ GOLDEN = [
             (KEY, "code", LOINC, "72514-3", None),
             (KEY, "code", SNOMED, "225908003", None),
             (KEY, "value", LOINC, "LA6113-0", "2 or more"),
-            (KEY, "category", "http://terminology.hl7.org/CodeSystem/observation-category", "survey", None),
-            (KEY, "category", "urn:oid:1.2", "PAIN", None),
             (KEY, "body_site", SNOMED, "77435000", None),
             (KEY, "body_site", "text", "Th8", "Th8"),
         ],
@@ -475,7 +473,6 @@ GOLDEN = [
                 None,
             ),
             (KEY, "outcome", "http://terminology.hl7.org/CodeSystem/adverse-event-outcome", "resolved", None),
-            (KEY, "category", "http://terminology.hl7.org/CodeSystem/adverse-event-category", "other", None),
         ],
     ),
     Golden(

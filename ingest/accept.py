@@ -1,0 +1,90 @@
+"""From received resources to what is landed: judged, minimised, accepted or quarantined."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.center import Center
+from ingest.decode import JsonObject
+from ingest.gate import Issue, has_id, judge
+from ingest.minimise import Minimised, minimise
+from ingest.plan import Task
+from warehouse.land import Landed, Quarantined
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What became of the resources of one task.
+
+    `valid` are the landed resources as received; `unasked` counts resources that the query did not ask for.
+    """
+
+    valid: list[JsonObject] = field(default_factory=list)
+    landed: list[Landed] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    unasked: int = 0
+
+
+def accept(resources: Iterable[JsonObject], task: Task, center: Center) -> Accepted:
+    """Sort the resources a task's query brought; one bad resource never stops the others.
+
+    A resource that was not asked for (a server may ignore a filter) is dropped unread: it is not ours to
+    keep, not even in quarantine when it names another patient.
+    """
+    accepted = Accepted()
+    for resource in resources:
+        if task.query.is_about_others(resource, center.base_url):
+            accepted.unasked += 1
+            continue
+        minimised = minimise(resource, task.ask.resource_type)
+        issues = [*judge(resource, center.fhir_version), *minimised.issues]
+        if issues:
+            accepted.quarantined += _quarantined(resource, minimised, issues, task)
+        elif task.query.admits(resource, center.base_url):
+            accepted.valid.append(resource)
+            accepted.landed.append(_landed(resource, minimised))
+        else:
+            accepted.unasked += 1
+    return accepted
+
+
+def instant(value: object) -> dt.datetime | None:
+    """A FHIR instant as an aware datetime; None for anything without a time zone or not a time."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = dt.datetime.fromisoformat(value)
+    except ValueError:
+        return None  # a leap second, say: the content hash decides then
+    return found if found.tzinfo is not None else None
+
+
+def _landed(resource: Mapping[str, Any], minimised: Minimised) -> Landed:
+    meta = resource.get("meta") or {}
+    return Landed(
+        resource_type=resource["resourceType"],
+        resource_id=resource["id"],
+        version_id=meta.get("versionId"),
+        last_updated=instant(meta.get("lastUpdated")),
+        content_hash=minimised.content_hash,
+        body=minimised.body,
+    )
+
+
+def _quarantined(
+    resource: Mapping[str, Any], minimised: Minimised, issues: Iterable[Issue], task: Task
+) -> list[Quarantined]:
+    resource_id = resource["id"] if has_id(resource) else ""
+    return [
+        Quarantined(
+            resource_type=task.ask.resource_type.name,
+            resource_id=resource_id,
+            content_hash=minimised.content_hash,
+            rule=issue.rule,
+            path=issue.path,
+            message=issue.message,
+            body=minimised.body,
+        )
+        for issue in issues
+    ]

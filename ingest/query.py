@@ -1,0 +1,139 @@
+"""One search query: what is sent to a server, and what of the answer was asked for.
+
+Alternatives of one parameter are joined by commas (https://hl7.org/fhir/R4/search.html#combining), so a
+query is the union of its halves: that is how it is cut when a URL would be too long.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+_REFERENCE = re.compile(
+    r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9.-]{1,64})"
+    r"(?:/_history/[A-Za-z0-9.-]{1,64})?"
+)
+
+
+def escape(text: str) -> str:
+    r"""A value for a search parameter with FHIR's separators `\ $ , |` escaped."""
+    return re.sub(r"([\\$,|])", r"\\\1", text)
+
+
+def local_id(reference: object, resource_type: str, base_url: str) -> str | None:
+    """The id in a reference to a `resource_type` of the server at `base_url`; None for any other."""
+    match = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+    if match is None or match["type"] != resource_type:
+        return None
+    is_ours = match["base"] is None or match["base"].rstrip("/") == base_url.rstrip("/")
+    return match["id"] if is_ours else None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFilter:
+    """Codings asked for by one token parameter; `parameter` is also the element searched."""
+
+    parameter: str
+    codings: tuple[tuple[str, str], ...]  # (system, code)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientFilter:
+    """Patients asked for: the search parameter, the element that holds the patient, the patients' ids."""
+
+    parameter: str
+    element: str
+    patient_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search of one resource type; `options` are the parameters that do not choose among alternatives."""
+
+    resource_type: str
+    codes: CodeFilter | None
+    patients: PatientFilter | None
+    options: tuple[tuple[str, str], ...]
+
+    def form(self) -> list[tuple[str, str]]:
+        """The parameters as name and value, in the order they are sent."""
+        return [*self._filters(), *self.options]
+
+    def encoded(self) -> str:
+        """The parameters as application/x-www-form-urlencoded text."""
+        return urlencode(self.form())
+
+    def halves(self) -> tuple["Query", "Query"] | None:
+        """Two queries whose union is this one, by its longest list; None when no list is left to cut."""
+        n_codes = len(self.codes.codings) if self.codes else 0
+        n_patients = len(self.patients.patient_ids) if self.patients else 0
+        if max(n_codes, n_patients) < 2:
+            return None
+        if self.codes is not None and n_codes >= n_patients:
+            return self._with_codes(slice(0, n_codes // 2)), self._with_codes(slice(n_codes // 2, None))
+        return self._with_patients(slice(0, n_patients // 2)), self._with_patients(
+            slice(n_patients // 2, None)
+        )
+
+    def admits(self, resource: Mapping[str, Any], base_url: str) -> bool:
+        """Whether a returned resource was asked for: servers may ignore a filter and return everything.
+
+        Codes are compared without system and letter case, so that a server that matches generously is
+        believed; patients are compared exactly.
+        """
+        return self._admits_patient(resource, base_url) and self._admits_code(resource)
+
+    def is_about_others(self, resource: Mapping[str, Any], base_url: str) -> bool:
+        """Whether a returned resource names a patient of this server who was not asked for."""
+        found = patient_of(resource, self.patients.element, base_url) if self.patients else None
+        return found is not None and not self._admits_patient(resource, base_url)
+
+    def _filters(self) -> Iterator[tuple[str, str]]:
+        if self.codes is not None:
+            tokens = (f"{escape(system)}|{escape(code)}" for system, code in self.codes.codings)
+            yield self.codes.parameter, ",".join(tokens)
+        if self.patients is not None:
+            prefix = "" if self.patients.parameter == "_id" else "Patient/"
+            yield self.patients.parameter, ",".join(prefix + each for each in self.patients.patient_ids)
+
+    def _with_codes(self, part: slice) -> "Query":
+        if self.codes is None:
+            return self
+        return replace(self, codes=replace(self.codes, codings=self.codes.codings[part]))
+
+    def _with_patients(self, part: slice) -> "Query":
+        if self.patients is None:
+            return self
+        return replace(self, patients=replace(self.patients, patient_ids=self.patients.patient_ids[part]))
+
+    def _admits_patient(self, resource: Mapping[str, Any], base_url: str) -> bool:
+        if self.patients is None:
+            return True
+        return patient_of(resource, self.patients.element, base_url) in self.patients.patient_ids
+
+    def _admits_code(self, resource: Mapping[str, Any]) -> bool:
+        if self.codes is None:
+            return True
+        asked = {code.casefold() for _, code in self.codes.codings}
+        found = codings(resource.get(self.codes.parameter))
+        return any(code.casefold() in asked for _, code in found)
+
+
+def patient_of(resource: Mapping[str, Any], element: str, base_url: str) -> str | None:
+    """The id of the patient a resource belongs to: its own id, or that of the reference in `element`."""
+    if element == "id":
+        own = resource.get("id")
+        return own if isinstance(own, str) else None
+    reference = resource.get(element)
+    return local_id(reference.get("reference"), "Patient", base_url) if isinstance(reference, dict) else None
+
+
+def codings(concept: object) -> list[tuple[str, str]]:
+    """(system, code) of each coding of a CodeableConcept; a missing system is empty text."""
+    listed = concept.get("coding") if isinstance(concept, dict) else None
+    return [
+        (str(coding.get("system") or ""), coding["code"])
+        for coding in (listed if isinstance(listed, list) else [])
+        if isinstance(coding, dict) and isinstance(coding.get("code"), str)
+    ]

@@ -1,0 +1,55 @@
+"""Bytes become JSON only when every reader would read them alike."""
+
+from decimal import Decimal
+
+import pytest
+
+from ingest.decode import MAX_DEPTH, decode_object
+
+
+def test_a_decimal_keeps_its_digits() -> None:
+    assert str(decode_object(b'{"value": 7.10}')["value"]) == "7.10"
+
+
+def test_an_exponent_beyond_a_double_stays_a_number() -> None:
+    assert decode_object(b'{"value": 1e400}')["value"] == Decimal("1e400")
+
+
+def test_one_byte_order_mark_is_stripped() -> None:
+    assert decode_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+def test_the_deepest_allowed_nesting_is_read() -> None:
+    depth = MAX_DEPTH - 1
+    assert decode_object(b'{"a":' + b"[" * depth + b"]" * depth + b"}")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"a": 1, "a": 1}', "twice"),
+        (b'{"entry": [{"b": {"a": 1, "a": 2}}]}', "twice"),
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": Infinity}', "NaN or Infinity"),
+        (b'{"a": -Infinity}', "NaN or Infinity"),
+        (b'{"a": "SECRET-\xff"}', "UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "UTF-8"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "not JSON"),
+        (b'{"a": "SECRET', "not JSON"),
+        (b'{"a": "SECRET"} x', "not JSON"),
+        (b'{"a": "SECRET\n"}', "not JSON"),
+        (b"<html>SECRET</html>", "not JSON"),
+        (b"", "not JSON"),
+        (b'["SECRET"]', "object"),
+        (b"null", "object"),
+        (b'{"a":' + b"9" * 5000 + b"}", "digits"),
+        (b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "deep"),
+        (b'{"a":' * 100_000, "deep"),
+    ],
+)
+def test_what_two_readers_could_read_differently_is_refused_without_quoting_it(
+    body: bytes, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason) as caught:
+        decode_object(body)
+    assert "SECRET" not in str(caught.value)

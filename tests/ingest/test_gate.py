@@ -1,0 +1,135 @@
+"""The gate accepts valid FHIR of the center's version and says, without quoting, where the rest is wrong."""
+
+import copy
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ingest.center import FhirVersion
+from ingest.decode import decode_object
+from ingest.gate import Issue, judge
+from tests.ingest.examples import Resource, chart, concept, observation, procedure, reference
+
+R5_EVENT: Resource = {
+    "resourceType": "AdverseEvent",
+    "id": "ae-5",
+    "status": "completed",
+    "actuality": "actual",
+    "code": concept("http://snomed.info/sct", "57182000"),
+    "subject": reference("p1"),
+    "occurrenceDateTime": "2020-05-07",
+}
+R5_PROCEDURE = {
+    **{name: value for name, value in procedure("proc-5", "p1").items() if name != "performedDateTime"},
+    "occurrenceDateTime": "2020-05-06T10:00:00Z",
+    "reason": [{"reference": {"reference": "Condition/met-1"}}],
+}
+R5_BODY: Resource = {
+    "resourceType": "BodyStructure",
+    "id": "body-5",
+    "patient": reference("p1"),
+    "includedStructure": [{"structure": {"text": "T8"}}],
+}
+SECRET = "SECRET"
+
+
+@pytest.mark.parametrize("resource", chart("p1"), ids=lambda each: each["resourceType"])
+def test_a_valid_r4_resource_passes(resource: Resource) -> None:
+    assert judge(resource, "R4") == []
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [R5_EVENT, R5_PROCEDURE, R5_BODY, observation("o1", "p1")],
+    ids=lambda each: each["resourceType"],
+)
+def test_a_valid_r5_resource_passes(resource: Resource) -> None:
+    assert judge(resource, "R5") == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "fhir_version", "path"),
+    [
+        (R5_PROCEDURE, "R4", "Procedure.occurrenceDateTime"),
+        (R5_EVENT, "R4", "AdverseEvent.status"),
+        (procedure("p", "p1"), "R5", "Procedure.performedDateTime"),
+        (R5_BODY, "R4", "BodyStructure.includedStructure"),
+    ],
+)
+def test_a_resource_of_the_other_version_is_refused(
+    resource: Resource, fhir_version: FhirVersion, path: str
+) -> None:
+    assert path in {issue.path for issue in judge(resource, fhir_version)}
+
+
+def changed(**elements: Any) -> Resource:
+    resource = {**observation("o1", "p1"), **elements}
+    return {name: value for name, value in resource.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("resource", "rule", "path"),
+    [
+        (changed(status=None), "model:model_field_validation.missing", "Observation.status"),
+        (changed(code=None), "model:missing", "Observation.code"),
+        (changed(colour=SECRET), "model:extra_forbidden", "Observation.colour"),
+        (changed(**{"SECRET key!": 1}), "model:extra_forbidden", "Observation.?"),
+        (changed(valueString=SECRET), "model:value_error", "Observation"),
+        (
+            changed(effectiveDateTime="2025-01-01T10:00:00"),
+            "model:value_error",
+            "Observation.effectiveDateTime",
+        ),
+        (
+            changed(effectiveDateTime="2025-02-31"),
+            "model:datetime_from_date_parsing",
+            "Observation.effectiveDateTime",
+        ),
+        (changed(code={"coding": {"code": SECRET}}), "model:list_type", "Observation.code.coding"),
+        (changed(component=[{"valueString": SECRET}]), "model:missing", "Observation.component[0].code"),
+        (
+            changed(valueQuantity={"value": SECRET}),
+            "model:value_error",
+            "Observation.valueQuantity.value",
+        ),
+        (changed(id=None), "id", "Observation.id"),
+        (changed(id="../../SECRET"), "id", "Observation.id"),
+        (changed(id="x" * 65), "id", "Observation.id"),
+        (changed(id=7), "id", "Observation.id"),
+        (changed(code=concept("urn:x", "a\x00b")), "text", "Observation.code.coding[0].code"),
+        (changed(code=concept("urn:x", "\ud800")), "text", "Observation.code.coding[0].code"),
+        (changed(valueQuantity={"value": Decimal("1e400")}), "number", "Observation.valueQuantity.value"),
+        (
+            changed(valueQuantity={"value": Decimal("0." + "1" * 50)}),
+            "number",
+            "Observation.valueQuantity.value",
+        ),
+        ({"id": "x"}, "resource-type", "resourceType"),
+        ({"resourceType": "../x", "id": "x"}, "resource-type", "resourceType"),
+        ({"resourceType": 7, "id": "x"}, "resource-type", "resourceType"),
+        ({"resourceType": "Unicorn", "id": "x"}, "model:ValueError", "Unicorn"),
+    ],
+)
+def test_a_bad_resource_is_refused_by_rule_and_path(resource: Resource, rule: str, path: str) -> None:
+    issues = judge(resource, "R4")
+    assert (rule, path) in {(issue.rule, issue.path) for issue in issues}
+    assert SECRET not in str(issues)
+
+
+def test_a_contained_resource_of_unknown_type_is_an_issue_not_a_crash() -> None:
+    issues = judge(changed(contained=[{"resourceType": "Unicorn", "id": "c"}]), "R4")
+    assert [issue.rule for issue in issues] == ["model:KeyError"]
+
+
+def test_judging_changes_nothing() -> None:
+    resource = decode_object(b'{"resourceType":"Observation","id":"o","valueQuantity":{"value":7.10}}')
+    before = copy.deepcopy(resource)
+    assert judge(resource, "R4") != []
+    assert str(resource) == str(before)
+
+
+def test_an_issue_tells_rule_path_and_message() -> None:
+    assert judge(changed(code=None), "R4") == [
+        Issue("model:missing", "Observation.code", "a required element is missing")
+    ]
