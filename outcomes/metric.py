@@ -1,0 +1,113 @@
+"""A metric: one SQL file whose header says what it means and whose body gives the rows to count.
+
+Adding a metric is adding a file. The header names a kind of statistic, the kind fixes the columns the
+body must give and which estimates come out (outcomes/estimators.py):
+
+    kind        columns after center_id       a row is
+    count       counted                       a number to add up
+    proportion  numerator, denominator        a unit, or a number of units, to add up
+    summary     value                         a unit
+    extremes    value                         a unit; only the ends of the range are reported
+    paired      value, baseline               a unit with a later and an earlier value
+    survival    duration_months, is_event     a unit followed until the event or the last look
+
+A row with a NULL in one of these columns is missing: it is left out and counted in the note.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mappings.errors import SqlFileError
+from warehouse.sqlfile import read_header
+
+Kind = Literal["count", "proportion", "summary", "extremes", "paired", "survival"]
+
+COLUMNS: Mapping[Kind, tuple[str, ...]] = {
+    "count": ("counted",),
+    "proportion": ("numerator", "denominator"),
+    "summary": ("value",),
+    "extremes": ("value",),
+    "paired": ("value", "baseline"),
+    "survival": ("duration_months", "is_event"),
+}
+
+
+class Metric(BaseModel):
+    """One metric: the header of its file, and the SELECT statement that gives its rows."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    metric: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    version: int = Field(ge=1)
+    title: str = Field(min_length=1)
+    cohort: str = Field(pattern=r"^(core|outcomes)\.[a-z_]+$")
+    grain: str = Field(min_length=1)
+    statistic: Kind
+    unit: str = Field(min_length=1)
+    needs: tuple[str, ...] = Field(min_length=1)
+    groups: tuple[Literal["all", "center"], ...] = Field(min_length=1)
+    family: str | None = None
+    horizons_months: tuple[int, ...] = ()
+    reference: str = Field(min_length=1)
+    definition: str = Field(min_length=1)
+    sql: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        if bool(self.horizons_months) != (self.statistic == "survival"):
+            raise ValueError("horizons_months: belongs to the statistic survival, and only there")
+        if self.family is not None and self.statistic != "paired":
+            raise ValueError("family: only paired metrics have tests to correct")
+        return self
+
+
+def load_metrics(folder: Traversable | None = None) -> list[Metric]:
+    """Every metric of `folder` (default: the shipped ones), by name.
+
+    Raises SqlFileError, naming file and field, for a header that breaks its contract.
+    """
+    return [read_metric(path) for path in sql_files(folder or files("outcomes") / "metrics")]
+
+
+def sql_files(folder: Traversable) -> list[Traversable]:
+    """The `.sql` files of a folder, by name."""
+    paths = (path for path in folder.iterdir() if path.name.endswith(".sql"))
+    return sorted(paths, key=lambda path: path.name)
+
+
+def read_metric(path: Traversable) -> Metric:
+    """One metric file; its name must be the metric's."""
+    header, body = read_header(path)
+    metric = _validated(path, {**header, "sql": body})
+    if path.name != f"{metric.metric}.sql":
+        raise _error(path, [f"metric: '{metric.metric}' is not the name of the file"])
+    return metric
+
+
+def check_columns(metric: Metric, columns: Iterable[str]) -> None:
+    """Raise SqlFileError when the body gives other columns than its kind of statistic asks for."""
+    expected, found = ("center_id", *COLUMNS[metric.statistic]), tuple(columns)
+    if found != expected:
+        raise SqlFileError(
+            f"metrics/{metric.metric}.sql gives the columns {', '.join(found)}.",
+            f"A {metric.statistic} metric selects {', '.join(expected)}, in this order.",
+        )
+
+
+def _validated(path: Traversable, fields: Mapping[str, Any]) -> Metric:
+    try:
+        return Metric.model_validate(fields)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors()]
+        raise _error(path, problems) from None
+
+
+def _error(path: Traversable, problems: Iterable[str]) -> SqlFileError:
+    return SqlFileError(
+        f"The header of {path.name} is wrong: {'; '.join(problems)}.",
+        "Correct these header fields; outcomes/metric.py lists them all.",
+    )

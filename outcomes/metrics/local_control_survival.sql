@@ -1,0 +1,21 @@
+-- metric = "local_control_survival"
+-- version = 1
+-- title = "Time to local progression"
+-- cohort = "outcomes.curative_lesion"
+-- grain = "lesion"
+-- statistic = "survival"
+-- unit = "%"
+-- needs = ["outcomes.curative_lesion"]
+-- groups = ["all", "center"]
+-- horizons_months = [12, 24, 36]
+-- reference = "Ahmed et al. 2014, doi 10.1148/radiol.14132958"
+-- definition = """
+-- Curative lesions: Kaplan-Meier estimate of the share free of local progression. Time starts at the
+-- lesion's first treatment; death and the last assessment censor. The interval takes lesions as
+-- independent.
+-- """
+SELECT
+    center_id,
+    coalesce(event_months, follow_up_months) AS duration_months,
+    has_progressed AS is_event
+FROM outcomes.curative_lesion

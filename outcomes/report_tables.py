@@ -1,0 +1,191 @@
+"""The report's tables of counts and of text, ready to print (estimates: report_figures.py)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from outcomes.comparison import Comparison
+from outcomes.metric import Metric
+from outcomes.plausibility import PrintedSummary, solutions
+from outcomes.results import ALL, center_group
+from outcomes.rounding import NOT_ASSESSABLE, show_share
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table; a heading row spans the table, `tone` marks a row that needs attention."""
+
+    cells: tuple[str, ...]
+    is_heading: bool = False
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its caption and what has to be said below it; `text_columns` are read, not compared."""
+
+    caption: str
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+    text_columns: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A column of figures: the group of results, and the center it stands for (None: all centers)."""
+
+    label: str
+    name: str
+    center_id: str | None = None
+
+
+def groups(centers: Sequence[tuple[str, str]]) -> list[Group]:
+    """All centers first, then each center by (id, name)."""
+    return [Group("All centers", ALL), *(Group(name, center_group(cid), cid) for cid, name in centers)]
+
+
+def flow(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
+    """STROBE item 13: what each step kept, and what it excluded and why."""
+    by_step: dict[tuple[int, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        by_step[row["step_order"], row["step"], row["unit"]].append(row)
+    lines = []
+    for (_, step, unit), found in sorted(by_step.items(), key=lambda item: item[0][0]):
+        lines.append(Line((step, unit, *(str(_kept(found, group)) for group in centers)), tone="kept"))
+        for reason in sorted({row["reason"] for row in found if row["reason"] and row["excluded"]}):
+            cells = (str(_excluded(found, reason, group)) for group in centers)
+            lines.append(Line((f"excluded: {reason}", unit, *cells), tone="excluded"))
+    columns = ("Step", "Unit", *(g.label for g in centers))
+    return Table("From procedures to analyzed rows", columns, tuple(lines), text_columns=(0, 1))
+
+
+def categories(caption: str, rows: Sequence[Row], centers: Sequence[Group], total: str) -> Table:
+    """Counts and shares of each category, by center; `total` names the first line."""
+    counts: dict[tuple[str | None, str, str], int] = defaultdict(int)
+    for row in rows:
+        for center in (None, row["center_id"]):
+            counts[center, row["characteristic"], row["category"]] += row["counted"]
+    parts = dict.fromkeys(row["characteristic"] for row in sorted(rows, key=lambda r: r["part"]))
+    sizes = {g: _size(counts, g, next(iter(parts), "")) for g in centers}
+    lines = [Line((total, *(str(sizes[g]) for g in centers)))]
+    for part in parts:
+        lines.append(Line((part,), is_heading=True))
+        for category in _by_size(counts, part):
+            shares = (show_share(counts[g.center_id, part, category], sizes[g]) for g in centers)
+            lines.append(Line((category, *shares)))
+    return Table(caption, ("", *(g.label for g in centers)), tuple(lines))
+
+
+def complications(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
+    """Events by class, and the scale and grade the class comes from."""
+    counts: dict[tuple[str, str, str], dict[str | None, int]] = defaultdict(lambda: defaultdict(int))
+    for row in rows:
+        for center in (None, row["center_id"]):
+            counts[row["class"], row["scale"], row["grade"]][center] += row["counted"]
+    lines = tuple(
+        Line((*key, *(str(found[g.center_id]) for g in centers))) for key, found in sorted(counts.items())
+    )
+    columns = ("Class", "Scale", "Grade", *(g.label for g in centers))
+    return Table("Events by class, scale and grade", columns, lines, text_columns=(0, 1, 2))
+
+
+def checks(rows: Sequence[Row]) -> Table:
+    """Quality checks of the run, violated ones marked."""
+    lines = tuple(
+        Line(
+            (
+                row["check_name"].replace("_", " "),
+                row["severity"],
+                row["status"],
+                _number(row["violations"]),
+                _number(row["denominator"]),
+            ),
+            tone="" if row["status"] == "passed" else "attention",
+        )
+        for row in rows
+    )
+    columns = ("Check", "Severity", "Result", "Violations", "Of")
+    return Table("Quality checks of this run", columns, lines, text_columns=(0, 1, 2))
+
+
+def unmapped(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
+    """Codes in use that mean no concept of the study, by center."""
+    found = {row["center_id"]: row for row in rows}
+    lines = []
+    for group in centers:
+        if group.center_id is not None:
+            row = found.get(group.center_id, {"codes": 0, "resources": 0})
+            lines.append(Line((group.label, str(row["codes"]), str(row["resources"]))))
+    return Table("Codes without a meaning in the study", ("Center", "Codes", "Uses"), tuple(lines))
+
+
+def comparison(rows: Iterable[Comparison]) -> Table:
+    """Each printed figure beside ours."""
+    tones = {"as printed": "", "known difference": "known", "different": "attention"}
+    lines = tuple(
+        Line((r.figure, r.printed, r.computed, r.state, r.reason), tone=tones[r.state]) for r in rows
+    )
+    columns = ("Figure", "Printed", "Computed", "State", "Reason")
+    return Table("Figures of the publication", columns, lines, text_columns=(0, 3, 4))
+
+
+def plausibility(summaries: Iterable[PrintedSummary]) -> Table:
+    """Whether whole-number scores exist that give each printed summary."""
+    lines = []
+    for s in summaries:
+        found = solutions(s)
+        verdict = "can hold together" if found else "cannot hold together"
+        cells = (s.figure, str(s.n), f"{s.mean} ({s.sd})", f"{s.lowest} to {s.highest}", str(found), verdict)
+        lines.append(Line(cells, tone="" if found else "known"))
+    columns = ("Printed summary", "n", "Mean (SD)", "Range", "Solutions", "Verdict")
+    notes = (
+        "Solutions: pairs of sum and sum of squares that whole-number scores can reach; an exact search.",
+    )
+    return Table("Can the printed figures hold together?", columns, tuple(lines), notes, text_columns=(0, 5))
+
+
+def definitions(metrics: Iterable[Metric]) -> Table:
+    """What each metric means, and where that comes from."""
+    lines = tuple(
+        Line((f"{m.title} ({m.metric}, version {m.version})", m.definition.replace("\n", " "), m.reference))
+        for m in metrics
+    )
+    return Table("Metrics", ("Metric", "Definition", "Reference"), lines, text_columns=(0, 1, 2))
+
+
+def rules(row: Row) -> Table:
+    """The study's windows as they were applied."""
+    lines = tuple(Line((name.replace("_", " "), str(value))) for name, value in row.items())
+    return Table("Windows and rules", ("Rule", "Value"), lines)
+
+
+def _kept(rows: Sequence[Row], group: Group) -> int:
+    # A step has one line for each reason, all with the same number kept: count each center once.
+    kept = {row["center_id"]: row["kept"] for row in rows}
+    return sum(n for center, n in kept.items() if group.center_id in (None, center))
+
+
+def _excluded(rows: Sequence[Row], reason: str, group: Group) -> int:
+    return sum(
+        row["excluded"]
+        for row in rows
+        if row["reason"] == reason and group.center_id in (None, row["center_id"])
+    )
+
+
+def _size(counts: Mapping[tuple[str | None, str, str], int], group: Group, part: str) -> int:
+    return sum(n for (center, p, _), n in counts.items() if center == group.center_id and p == part)
+
+
+def _by_size(counts: Mapping[tuple[str | None, str, str], int], part: str) -> list[str]:
+    sizes = {category: n for (center, p, category), n in counts.items() if center is None and p == part}
+    ordinal = all(category[0].isdigit() for category in sizes)
+    return sorted(sizes, key=lambda category: category if ordinal else (-sizes[category], category))
+
+
+def _number(value: int | None) -> str:
+    return NOT_ASSESSABLE if value is None else str(value)

@@ -1,0 +1,83 @@
+"""What a metric gives: estimates, the rows of `outcomes.metric_result`, and looking one up."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+ALL = "all"
+
+
+def center_group(center_id: str) -> str:
+    """The name of one center's group: `center=<id>`."""
+    return f"center={center_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """One statistic of one group of rows.
+
+    `value` is None where the rows cannot support it, and `note` then begins `not assessable:`.
+    Shares lie between 0 and 1; `n` is the number of rows used; intervals are 95 %; `method` names how
+    the value, or its interval where it has one, was made.
+    """
+
+    statistic: str
+    value: float | None
+    n: int
+    ci_low: float | None = None
+    ci_high: float | None = None
+    numerator: int | None = None
+    denominator: int | None = None
+    method: str = ""
+    note: str = ""
+
+
+def not_assessable(statistic: str, reason: str, *, n: int) -> Estimate:
+    """An estimate without a value, saying why."""
+    return Estimate(statistic=statistic, value=None, n=n, note=f"not assessable: {reason}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricResult:
+    """One row of `outcomes.metric_result`; fields as in that table."""
+
+    run_id: int
+    metric: str
+    group: str
+    statistic: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    numerator: int | None
+    denominator: int | None
+    method: str
+    note: str
+
+    @classmethod
+    def of(cls, run_id: int, metric: str, group: str, estimate: Estimate) -> Self:
+        """The result row of one estimate."""
+        return cls(run_id=run_id, metric=metric, group=group, **asdict(estimate))
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """A result read back from the table."""
+        return cls(**{name: row[name] for name in cls.__slots__})
+
+    def as_row(self) -> dict[str, Any]:
+        """The row to insert, by column."""
+        return asdict(self)
+
+
+class Results:
+    """The results of one run, found by metric, statistic and group."""
+
+    def __init__(self, results: Iterable[MetricResult]) -> None:
+        self._by_key = {(r.metric, r.statistic, r.group): r for r in results}
+
+    def __iter__(self) -> Iterator[MetricResult]:
+        return iter(self._by_key.values())
+
+    def get(self, metric: str, statistic: str, group: str = ALL) -> MetricResult | None:
+        """The result, or None when that run did not compute it."""
+        return self._by_key.get((metric, statistic, group))

@@ -1,0 +1,205 @@
+"""Every figure of the synthetic cohort against results made by independent libraries."""
+
+import math
+from collections import Counter
+
+import pytest
+from outcomes_testbed import (
+    DAYS_PER_MONTH,
+    RUN,
+    empty_core,
+    fill_core,
+    patients,
+    reference,
+    refreshed,
+    stored,
+)
+
+from outcomes.metric import load_metrics
+from outcomes.refresh import compute, refresh
+from outcomes.results import Results
+from warehouse.connection import Warehouse
+
+SHARES = {
+    "women": "women",
+    "painful_patients": "painful_patients",
+    "cementoplasty": "cementoplasty_lesions",
+    "pain_free_last": "pain_free_last",
+    "local_control": "local_control_lesions",
+    "complications_per_lesion": "complications_per_lesion",
+    "complications_major": "major_per_lesion",
+    "complications_minor": "minor_per_lesion",
+    "patients_with_complication": "patients_with_complication",
+}
+TIMES = {"nprs_24h": "24h", "nprs_1m": "1m", "nprs_last": "last"}
+
+
+@pytest.mark.parametrize(("metric", "name"), list(SHARES.items()))
+def test_shares_and_intervals_equal_the_reference(results: Results, metric: str, name: str) -> None:
+    expected = reference()["proportions"][name]
+    found = results.get(metric, "proportion")
+    assert found is not None
+    assert (found.numerator, found.denominator, found.n) == (expected["k"], expected["n"], expected["n"])
+    assert found.value == pytest.approx(expected["k"] / expected["n"], abs=1e-12)
+    interval = expected["wilson" if found.method.startswith("Wilson") else "clopper_pearson"]
+    assert [100 * (found.ci_low or 0), 100 * (found.ci_high or 0)] == pytest.approx(interval, abs=0.0051)
+
+
+@pytest.mark.parametrize(("metric", "time"), list(TIMES.items()))
+def test_changes_in_pain_equal_the_reference(results: Results, metric: str, time: str) -> None:
+    expected = reference()["pain"][time]
+    change = results.get(metric, "mean_change")
+    assert change is not None
+    assert change.n == expected["n"]
+    assert change.value == pytest.approx(expected["mean_change"], abs=5.1e-5)
+    assert [change.ci_low, change.ci_high] == pytest.approx(expected["ci_t"], abs=5.1e-5)
+    for statistic, key in (("p_ttest", "p_t"), ("p_wilcoxon", "p_wilcoxon"), ("p_holm", "p_wilcoxon_holm")):
+        found = results.get(metric, statistic)
+        assert found is not None
+        assert found.value == pytest.approx(expected[key], rel=1e-9)
+    wilcoxon = results.get(metric, "p_wilcoxon")
+    assert wilcoxon is not None
+    assert (
+        wilcoxon.note == f"tested without the {expected['zero_differences']} of 64 pairs that did not change"
+    )
+
+
+@pytest.mark.parametrize("months", [12, 24, 36])
+def test_local_control_over_time_equals_the_reference(results: Results, months: int) -> None:
+    expected = reference()["local_control"]["kaplan_meier"][str(months)]
+    found = results.get("local_control_survival", f"survival_{months}m")
+    at_risk = results.get("local_control_survival", f"at_risk_{months}m")
+    assert found is not None
+    assert at_risk is not None
+    assert found.value == pytest.approx(expected["survival"], abs=5.1e-5)
+    assert [found.ci_low, found.ci_high] == pytest.approx(expected["greenwood_loglog"], abs=5.1e-5)
+    assert at_risk.value == expected["at_risk"]
+    assert found.n == reference()["local_control"]["lesions"]
+
+
+def test_age_centers_and_deaths_equal_the_reference(results: Results) -> None:
+    expected = reference()
+    for statistic in ("median", "q1", "q3"):
+        found = results.get("age", statistic)
+        assert found is not None
+        assert found.value == expected["age"][statistic]
+    for center in ("A", "B"):
+        group = f"center={center.lower()}"
+        for metric in ("patients", "lesions"):
+            count = results.get(metric, "count", group)
+            assert count is not None
+            assert count.value == expected["centers"][metric][center]
+        free = results.get("pain_free_last", "proportion", group)
+        assert free is not None
+        assert [free.numerator, free.denominator] == expected["centers"]["pain_free_last"][center]
+    deaths, contact = results.get("deaths", "proportion"), results.get("followup", "median")
+    assert deaths is not None
+    assert contact is not None
+    assert deaths.numerator == expected["follow_up"]["deaths"]
+    assert contact.value == pytest.approx(expected["follow_up"]["last_contact_median_months"], abs=0.02)
+
+
+def test_follow_up_is_in_months_of_the_study_rule(results: Results) -> None:
+    months = [int(p["pain_followup_months"]) for p in patients() if p["painful"] == "yes"]
+    days = [30 if m == 1 else round(m * DAYS_PER_MONTH) for m in months]
+    found = results.get("pain_followup", "mean")
+    assert found is not None
+    assert found.value == pytest.approx(math.fsum(days) / 64 / DAYS_PER_MONTH, rel=1e-12)
+
+
+def test_every_result_has_a_number_or_a_reason(results: Results) -> None:
+    for result in results:
+        if result.value is None:
+            assert result.note.startswith("not assessable: "), result
+        else:
+            assert math.isfinite(result.value), result
+            assert (result.ci_low is None) == (result.ci_high is None), result
+            if result.ci_low is not None and result.ci_high is not None:
+                assert result.ci_low <= result.value <= result.ci_high, result
+
+
+def test_counts_of_the_centers_add_up_to_all(results: Results) -> None:
+    whole, parts = Counter[str](), Counter[str]()
+    for result in results:
+        if result.statistic == "count":
+            (whole if result.group == "all" else parts)[result.metric] += int(result.value or 0)
+    assert whole == parts
+    assert len(whole) == 5
+
+
+def test_refresh_returns_what_it_stores_and_appends(warehouse: Warehouse) -> None:
+    returned = sorted(refreshed(warehouse), key=lambda r: (r.metric, r.group, r.statistic))
+    assert stored(warehouse) == returned
+    with warehouse.transaction() as tx:
+        refresh(tx, RUN + 1)
+    assert len(stored(warehouse)) == 2 * len(returned)
+
+
+def test_every_metric_gives_results_for_all_and_each_center(results: Results) -> None:
+    found = {(result.metric, result.group) for result in results}
+    groups = ("all", "center=a", "center=b")
+    assert found == {(metric.metric, group) for metric in load_metrics() for group in groups}
+
+
+def test_an_empty_cohort_is_not_assessable_and_does_not_fail(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as tx:
+        empty_core(tx)
+        found = refresh(tx, RUN)
+    assert {result.group for result in found} == {"all"}
+    assert {r.value for r in found if r.statistic == "count" or r.statistic.startswith("at_risk")} == {0.0}
+    others = [r for r in found if r.statistic != "count" and not r.statistic.startswith("at_risk")]
+    assert others
+    assert all(r.value is None and r.note.startswith("not assessable: ") for r in others)
+
+
+def test_a_patient_without_a_last_score_is_missing_not_in_pain(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as tx:
+        fill_core(tx)
+        tx.execute(
+            "DELETE FROM core.pain_timeline WHERE time_point = 'last' AND patient_key = (SELECT "
+            "min(patient_key) FROM core.pain_timeline WHERE time_point = 'last' AND score = 0)"
+        )
+        found = Results(refresh(tx, RUN))
+    free, change = found.get("pain_free_last", "proportion"), found.get("nprs_last", "mean_change")
+    assert free is not None
+    assert change is not None
+    assert (free.numerator, free.denominator) == (33, 63)
+    assert free.note == "1 of 64 without a value left out"
+    assert change.n == 63
+
+
+def test_of_two_assessments_on_one_day_progression_leads(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as tx:
+        fill_core(tx)
+        tx.execute(
+            "INSERT INTO core.local_control SELECT local_control_key || '/again', center_id, patient_key, "
+            "lesion_key, months_from_treatment, 'progression', TRUE FROM core.local_control "
+            "WHERE local_control_key = 'P03-L1/0'"
+        )
+        refresh(tx, RUN)
+        (row,) = tx.rows(
+            "SELECT is_controlled, has_progressed FROM outcomes.curative_lesion WHERE lesion_key IN "
+            "(SELECT lesion_key FROM core.local_control WHERE local_control_key = 'P03-L1/0')"
+        )
+    assert row == {"is_controlled": False, "has_progressed": True}
+
+
+def test_more_complications_than_lesions_is_no_share(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as tx:
+        fill_core(tx)
+        for _ in range(4):
+            tx.execute("INSERT INTO core.complication SELECT * FROM core.complication")
+        found = Results(refresh(tx, RUN)).get("complications_per_lesion", "proportion")
+    assert found is not None
+    assert (found.value, found.numerator, found.denominator) == (None, 144, 105)
+
+
+def test_row_order_does_not_change_a_single_figure(published: Warehouse, results: Results) -> None:
+    class Reversed:
+        def rows(self, sql: str) -> list[dict[str, object]]:
+            return list(reversed(published.rows(sql)))
+
+    found = Results(compute(Reversed(), RUN, load_metrics()))  # type: ignore[arg-type]
+    assert {(r.metric, r.group, r.statistic): r for r in found} == {
+        (r.metric, r.group, r.statistic): r for r in results
+    }

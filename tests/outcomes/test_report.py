@@ -1,0 +1,223 @@
+import csv
+import datetime as dt
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from outcomes_testbed import RUN, empty_core, fill_core, stored
+
+from mappings.errors import WarehouseError
+from outcomes.refresh import refresh
+from outcomes.report import CenterFacts, ReportFacts, render, write_figures, write_private, write_report
+from warehouse.connection import Warehouse
+from warehouse.mart import Mart, open_mart
+from warehouse.publish import PublishInput, publish
+
+NOW = dt.datetime(2026, 11, 23, 2, 41, tzinfo=dt.UTC)
+CANARY = "<script>alert(1)</script>"
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+SECTIONS = (
+    "flow",
+    "patients",
+    "lesions",
+    "pain",
+    "control",
+    "safety",
+    "quality",
+    "publication",
+    "definitions",
+)
+FACTS = ReportFacts(
+    study="Cryoablation of spinal metastases",
+    data_lock=dt.date(2021, 6, 30),
+    version="0.1.0",
+    release=1,
+    generated_at=NOW,
+    centers=(
+        CenterFacts(center_id="a", name="Center A", fhir_version="R4", read_at=NOW),
+        CenterFacts(center_id="b", name="Center B", fhir_version="R5", read_at=None),
+    ),
+    is_synthetic=True,
+)
+
+
+class Page(HTMLParser):
+    """Checks that tags balance and collects ids, anchors, headings and cells."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.rows: list[list[str]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        found = dict(attrs)
+        assert not [name for name in found if name.startswith("on")]
+        self.ids.extend(value for name, value in attrs if name == "id" and value)
+        self.targets.extend(v for n, v in attrs if n in ("href", "src", "xlink:href") and v)
+        for name in ("aria-labelledby", "aria-describedby"):
+            self.targets.extend(f"#{target}" for target in (found.get(name) or "").split())
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+
+    def row(self, first: str) -> list[str]:
+        return next(row for row in self.rows if row and row[0] == first)
+
+
+@pytest.fixture(scope="module")
+def mart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mart]:
+    folder = tmp_path_factory.mktemp("mart")
+    with Warehouse.open(folder) as warehouse:
+        with warehouse.transaction() as tx:
+            fill_core(tx)
+            tx.execute(
+                "UPDATE core.patient SET primary_concept = ? WHERE primary_concept = 'liver'", [CANARY]
+            )
+            refresh(tx, RUN)
+        keys = {"a": b"a" * 32, "b": b"b" * 32}
+        publish(warehouse, PublishInput(RUN, NOW, "test", keys, 3, {}))
+    with open_mart(folder) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def text(mart: Mart) -> str:
+    return render(mart, FACTS)
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_page_is_well_formed_and_its_ids_are_unique_and_resolved(page: Page) -> None:
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    assert {target[1:] for target in page.targets if target.startswith("#")} <= set(page.ids)
+    assert set(SECTIONS) <= set(page.ids)
+
+
+def test_page_fetches_nothing_and_runs_nothing(text: str, page: Page) -> None:
+    assert "script" not in page.tags
+    assert all(target.startswith("#") for target in page.targets)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", text)
+    assert "default-src 'none'" in text
+
+
+def test_texts_of_a_center_are_escaped(mart: Mart, text: str) -> None:
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    named = replace(FACTS, study=CANARY, centers=(replace(FACTS.centers[0], name=CANARY), FACTS.centers[1]))
+    assert "<script" not in render(mart, named)
+
+
+def test_page_holds_no_key_of_a_patient_or_lesion(mart: Mart, text: str) -> None:
+    keys = {row["key"] for row in mart.rows("SELECT patient_key AS key FROM core.patient")}
+    keys |= {row["key"] for row in mart.rows("SELECT lesion_key AS key FROM core.lesion")}
+    assert len(keys) == 74 + 105
+    assert not [key for key in keys if key in text]
+
+
+@pytest.mark.parametrize(
+    ("first", "cells"),
+    [
+        ("Patients, n", ["74", "45", "29"]),
+        ("female", ["35/74 (47.3%)", "25/45 (55.6%)", "10/29 (34.5%)"]),
+        ("Completed cryoablations found", ["procedure", "113", "68", "45"]),
+        ("excluded: another site", ["procedure", "6", "3", "3"]),
+        ("Per lesion (95% CI)", ["9/105 (8.6%); 4.0 to 15.6"]),
+        ("24 hours", ["64", "4.1 (2.4)", "4.0 (2.0 to 6.0)", "0 to 9"]),
+        ("Lesions at risk at 12 months", ["17", "10", "7"]),
+        ("Complications per lesion (%)", ["8.5", "8.6", "known difference"]),
+        ("score in range", ["convention", "violated", "2", "259"]),
+        ("Center B", ["b", "R5", "never"]),
+        ("data lock", ["2021-06-30"]),
+    ],
+)
+def test_figures_stand_in_their_rows(page: Page, first: str, cells: list[str]) -> None:
+    assert page.row(first)[1 : len(cells) + 1] == cells
+
+
+def test_checks_of_older_runs_are_not_shown(text: str) -> None:
+    assert "older run" not in text
+
+
+def test_banner_only_for_synthetic_data(mart: Mart, text: str) -> None:
+    assert "Synthetic data" in text
+    assert "Synthetic data" not in render(mart, replace(FACTS, is_synthetic=False))
+
+
+def test_the_same_release_gives_the_same_bytes(mart: Mart, text: str) -> None:
+    assert render(mart, FACTS) == text
+
+
+def test_report_is_private_and_replaces_the_old_one(mart: Mart, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    target.write_text("old", encoding="utf-8")
+    assert write_report(mart, target, FACTS) == target
+    assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_draft(tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    target.write_text("old", encoding="utf-8")
+    with pytest.raises(UnicodeEncodeError):
+        write_private(target, "broken \ud800")
+    assert target.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_figures_file_holds_every_figure_unrounded(published: Warehouse, tmp_path: Path) -> None:
+    target = write_figures(published, tmp_path / "figures.csv")
+    with target.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    results = stored(published)
+    assert len(lines) == len(results)
+    for line, result in zip(lines, results, strict=True):
+        assert (line["metric"], line["group"], line["statistic"]) == (
+            result.metric,
+            result.group,
+            result.statistic,
+        )
+        assert line["value"] == ("" if result.value is None else repr(result.value))
+
+
+def test_an_empty_cohort_still_gives_a_report(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as tx:
+        empty_core(tx)
+        refresh(tx, RUN)
+    page = Page(render(warehouse, FACTS))
+    assert page.open == []
+    assert page.row("Patients, n")[1:] == ["0", "0", "0"]
+
+
+def test_a_release_without_results_is_refused(warehouse: Warehouse) -> None:
+    with pytest.raises(WarehouseError, match="no results"):
+        render(warehouse, FACTS)

@@ -1,0 +1,85 @@
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lifelines import KaplanMeierFitter
+from outcomes_testbed import curative
+
+from outcomes.survival import kaplan_meier, survival_at
+
+followed = st.lists(st.tuples(st.integers(1, 60).map(float), st.booleans()), min_size=2, max_size=40)
+
+
+def lifelines_at(durations: list[float], events: list[bool], months: float) -> tuple[float, float, float]:
+    fitted = KaplanMeierFitter().fit(durations, events)
+    interval = fitted.confidence_interval_survival_function_
+    low, high = interval[interval.index <= months].iloc[-1]
+    return float(fitted.predict(months)), float(low), float(high)
+
+
+@pytest.mark.parametrize("months", [6, 12, 24, 36, 70])
+def test_curve_of_the_cohort_equals_lifelines(months: int) -> None:
+    durations, events = curative()
+    survival, low, high = lifelines_at(durations, events, months)
+    step = kaplan_meier(durations, events).at(months)
+    assert step.survival == pytest.approx(survival, abs=1e-9)
+    assert step.low == pytest.approx(low, abs=1e-9)
+    assert step.high == pytest.approx(high, abs=1e-9)
+
+
+@given(followed)
+@settings(deadline=None, max_examples=30)
+def test_any_curve_equals_lifelines(rows: list[tuple[float, bool]]) -> None:
+    durations, events = [d for d, _ in rows], [e for _, e in rows]
+    curve = kaplan_meier(durations, events)
+    fitted = KaplanMeierFitter().fit(durations, events)
+    for months, row in fitted.confidence_interval_survival_function_.iterrows():
+        step, survival = curve.at(float(months)), float(fitted.survival_function_.loc[months].iloc[0])
+        assert step.survival == pytest.approx(survival, abs=1e-9)
+        assert (step.low is None) == (survival in (0.0, 1.0))
+        if step.low is not None and step.high is not None:
+            assert [step.low, step.high] == pytest.approx(list(row), abs=1e-9)
+
+
+@given(followed, st.randoms(use_true_random=False))
+def test_row_order_never_changes_the_curve(rows: list[tuple[float, bool]], shuffler: random.Random) -> None:
+    shuffled = list(rows)
+    shuffler.shuffle(shuffled)
+    first, second = (kaplan_meier([d for d, _ in r], [e for _, e in r]) for r in (rows, shuffled))
+    assert survival_at(first, (12, 24)) == survival_at(second, (12, 24))
+
+
+@given(followed)
+def test_survival_falls_and_stays_a_share(rows: list[tuple[float, bool]]) -> None:
+    steps = kaplan_meier([d for d, _ in rows], [e for _, e in rows]).steps
+    assert steps[0].survival == 1.0
+    for before, after in itertools.pairwise(steps):
+        assert 0 <= after.survival <= before.survival <= 1
+
+
+def test_day_365_reaches_twelve_months_and_day_364_does_not() -> None:
+    curve = kaplan_meier([365 / 30.4375, 364 / 30.4375, 100.0], [False, False, False])
+    assert curve.at_risk(12) == 2
+
+
+@pytest.mark.parametrize("rows", [[], [(5.0, False)], [(5.0, True)], [(5.0, True), (5.0, True)]])
+def test_tiny_cohorts_give_reasons_and_no_warning(rows: list[tuple[float, bool]]) -> None:
+    estimates = survival_at(kaplan_meier([d for d, _ in rows], [e for _, e in rows]), (12, 24, 36))
+    beyond = [e for e in estimates if e.statistic.startswith("survival")]
+    assert [e.note for e in beyond] == [
+        f"not assessable: nobody is followed to {months} months" for months in (12, 24, 36)
+    ]
+    assert all(e.value == 0 for e in estimates if e.statistic.startswith("at_risk"))
+
+
+def test_before_the_first_event_there_is_no_interval() -> None:
+    twelve = survival_at(kaplan_meier([20.0, 30.0], [False, True]), (12,))[0]
+    assert (twelve.value, twelve.ci_low, twelve.ci_high) == (1.0, None, None)
+    assert twelve.note == "interval not assessable: no event yet"
+
+
+def test_median_is_the_first_time_at_one_half_or_below() -> None:
+    found = survival_at(kaplan_meier([1.0, 2.0, 3.0, 4.0], [True, True, True, True]), ())
+    assert [e.value for e in found] == [2.0]
