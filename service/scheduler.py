@@ -38,7 +38,7 @@ class Timetable:
     misfire_grace: dt.timedelta
 
 
-def serve(
+def run_timetable(
     timetable: Timetable, *, stop: threading.Event, now: dt.datetime, report: Callable[[str, str], None]
 ) -> None:
     """Run the timetable until `stop` is set; a step already at work ends before this returns.
@@ -46,12 +46,14 @@ def serve(
     `report(step, event)` hears of starts that were missed, skipped or failed with a defect.
     """
     scheduler = _scheduler(timetable, report)
-    for step in timetable.steps:
+    for position, step in enumerate(timetable.steps):
+        start = next_start(step, timetable.timezone, now)
         scheduler.add_job(
             step.work,
             cron_trigger(step.cron, timetable.timezone),
             id=step.name,
-            next_run_time=next_start(step, timetable.timezone, now),
+            # Steps that are due at once keep their order: the scheduler starts what is due by time.
+            next_run_time=start + dt.timedelta(milliseconds=position),
         )
     scheduler.start()
     stop.wait()
@@ -61,9 +63,9 @@ def serve(
 def next_start(step: ScheduledStep, timezone: str, now: dt.datetime) -> dt.datetime:
     """When `step` starts next: at once when a start since its last complete run was missed."""
     trigger = cron_trigger(step.cron, timezone)
-    if step.last_complete is None or _first_after(trigger, step.last_complete) <= now:
+    if step.last_complete is None or first_after(trigger, step.last_complete) <= now:
         return now
-    return _first_after(trigger, now)
+    return first_after(trigger, now)
 
 
 def cron_trigger(cron: str, timezone: str) -> CronTrigger:
@@ -77,7 +79,8 @@ def cron_trigger(cron: str, timezone: str) -> CronTrigger:
         ) from None
 
 
-def _first_after(trigger: CronTrigger, moment: dt.datetime) -> dt.datetime:
+def first_after(trigger: CronTrigger, moment: dt.datetime) -> dt.datetime:
+    """The first start of `trigger` after `moment`; ConfigError for a cron that never comes due."""
     start: dt.datetime | None = trigger.get_next_fire_time(None, moment + dt.timedelta(microseconds=1))
     if start is None:
         raise ConfigError(

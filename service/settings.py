@@ -100,10 +100,9 @@ class WarehousePlace(_Strict):
 
 
 class ReportPlace(_Strict):
-    """Where the report is written and which publication it is held against."""
+    """Where the report is written."""
 
     file: str
-    publication: str = ""
 
 
 class NoAuth(_Strict):

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from mappings.errors import ConfigError
-from service.scheduler import ScheduledStep, Timetable, cron_trigger, next_start, serve
+from service.scheduler import ScheduledStep, Timetable, cron_trigger, next_start, run_timetable
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 
@@ -56,7 +56,7 @@ def test_a_due_step_runs_and_a_stop_lets_it_end() -> None:
     now = dt.datetime.now(dt.UTC)
     timetable = Timetable([step(work)], "UTC", dt.timedelta(hours=1))
     service = threading.Thread(
-        target=serve, args=(timetable,), kwargs={"stop": stop, "now": now, "report": lambda *_: None}
+        target=run_timetable, args=(timetable,), kwargs={"stop": stop, "now": now, "report": lambda *_: None}
     )
     service.start()
     assert started.wait(10)
@@ -78,5 +78,5 @@ def test_a_defect_in_a_step_is_reported_and_the_service_goes_on() -> None:
         stop.set()
 
     timetable = Timetable([step(work)], "UTC", dt.timedelta(hours=1))
-    serve(timetable, stop=stop, now=dt.datetime.now(dt.UTC), report=report)
+    run_timetable(timetable, stop=stop, now=dt.datetime.now(dt.UTC), report=report)
     assert heard == [("sync", "failed")]

@@ -1,0 +1,188 @@
+"""The command line: every failure ends in one message, its next step and the exit code of its cause."""
+
+import datetime as dt
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mappings.errors import CryocohortError
+
+if TYPE_CHECKING:
+    from ingest.sync import Progress
+    from service.nightly import Night
+    from service.settings import Settings
+
+DIFFERENT_FIGURES = 1
+
+app = typer.Typer(
+    help="FHIR servers of several centers -> a DuckDB warehouse -> the outcomes of a cohort, every night.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
+]
+CONFIG = Path("config")
+
+
+def main() -> None:
+    """Run the command line; an error of the tree becomes one message and its exit code."""
+    try:
+        app()
+    except CryocohortError as error:
+        from service.cli_output import show_error
+
+        show_error(error)
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def sync(config: Config = CONFIG) -> None:
+    """Pull what is new from every center and land it in the private warehouse.
+
+    Example: cryocohort sync --config /etc/cryocohort
+    """
+    from service.cli_output import show_sync, shown_progress
+    from service.nightly import sync_night
+
+    with shown_progress() as progress:
+        report = sync_night(_night(_settings(config), progress))
+    show_sync(report)
+
+
+@app.command()
+def refresh(config: Config = CONFIG) -> None:
+    """Build the tables, run the checks, compute the metrics and publish a release."""
+    from service.cli_output import show_refresh, shown_progress
+    from service.nightly import refresh_night
+
+    with shown_progress() as progress:
+        report = refresh_night(_night(_settings(config), progress))
+    show_refresh(report)
+
+
+@app.command()
+def report(config: Config = CONFIG) -> None:
+    """Write the HTML report, and the CSV of every figure beside it, from the published release."""
+    from service.cli_output import console, shown_progress
+    from service.nightly import report_night
+
+    with shown_progress() as progress:
+        path = report_night(_night(_settings(config), progress))
+    console.print(f"{path}\n{path.with_suffix('.csv')}", soft_wrap=True)
+
+
+@app.command()
+def serve(config: Config = CONFIG) -> None:
+    """Sync, refresh and report on the configured crons until SIGTERM or SIGINT."""
+    from service.cli_output import LoggedProgress
+    from service.serve import serve_nights
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    serve_nights(_night(_settings(config, log_json=not sys.stderr.isatty()), LoggedProgress(), stop), stop)
+
+
+@app.command()
+def status(
+    config: Config = CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Is it healthy? Last runs, centers, quarantine, release, next starts; exit 12 if not."""
+    from service.cli_output import show_status
+    from service.serve import next_starts
+    from service.status import as_json as json_text
+    from service.status import read_status
+
+    settings = _settings(config)
+    found = read_status(settings.warehouse_folder)
+    starts = next_starts(settings, dt.datetime.now(dt.UTC))
+    if as_json:
+        typer.echo(json_text(found, starts))
+    else:
+        show_status(found, starts)
+    if not found.is_healthy:
+        raise typer.Exit(12)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One query on core.*, outcomes.* or ops.* of the release.")],
+    config: Config = CONFIG,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
+) -> None:
+    """Query the published release: read-only, pseudonymized, also while a sync runs.
+
+    Example: cryocohort sql "SELECT sex, count(*) FROM core.patient GROUP BY ALL"
+    """
+    from service.cli_output import show_rows
+    from warehouse.mart import open_mart
+
+    with open_mart(_settings(config).warehouse_folder) as mart:
+        columns, rows = mart.query(query)
+    show_rows(columns, rows, as_csv=as_csv)
+
+
+@app.command()
+def demo(
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep configuration, warehouse and report in this folder.")
+    ] = None,
+    serve_on: Annotated[
+        bool, typer.Option("--serve", help="Leave the two servers running until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Two FHIR servers on this machine, a whole night against them, every figure beside the paper's.
+
+    Exit 1 when a figure differs from the paper for any but the two known reasons.
+    """
+    from service.cli_demo import run_demo
+
+    _log(as_json=False)
+    if not run_demo(keep, serve_on=serve_on):
+        raise typer.Exit(DIFFERENT_FIGURES)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from service.study import product_version
+
+        typer.echo(f"cryocohort {product_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """FHIR servers of several centers -> a DuckDB warehouse -> the outcomes of a cohort, every night."""
+
+
+def _settings(folder: Path, *, log_json: bool = False) -> "Settings":
+    from service.configuration import load_settings
+
+    _log(as_json=log_json)
+    return load_settings(folder)
+
+
+def _log(*, as_json: bool) -> None:
+    from service.log import configure_logging
+
+    configure_logging(as_json=as_json)
+
+
+def _night(settings: "Settings", progress: "Progress", stop: threading.Event | None = None) -> "Night":
+    from service.nightly import Night
+
+    is_stopping = stop.is_set if stop else lambda: False
+    return Night(settings, lambda: dt.datetime.now(dt.UTC), progress, is_stopping)

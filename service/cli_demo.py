@@ -1,0 +1,72 @@
+"""`cryocohort demo`: the whole night against two loopback servers, told on the terminal."""
+
+import datetime as dt
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from outcomes.comparison import compare, load_publication
+from service.cli_output import console, show_comparison, show_refresh, show_sync, shown_progress
+from service.configuration import load_settings
+from service.demo.server import demo_servers
+from service.demo.workplace import prepare
+from service.nightly import Night, run_night
+
+REPORT = Path("cryocohort-demo-report.html")
+
+
+def run_demo(keep: Path | None, *, serve_on: bool) -> bool:
+    """Run the demo and show it; returns whether every figure is as printed or a known difference."""
+    with demo_servers(_now) as servers, _folder(keep) as folder:
+        config = prepare(folder, servers.urls)
+        console.print("Two FHIR servers with 74 invented patients:")
+        for center_id, base_url in servers.urls.items():
+            console.print(f"  center {center_id}: {base_url}")
+        with shown_progress() as progress:
+            night = Night(load_settings(config), _now, progress, lambda: False)
+            synced, refreshed, report = run_night(night)
+        show_sync(synced)
+        show_refresh(refreshed)
+        comparisons = compare(refreshed.results, load_publication())
+        show_comparison(comparisons)
+        _show_places(report, folder if keep else None)
+        if serve_on:
+            _serve(config)
+    return all(row.state != "different" for row in comparisons)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="cryocohort-demo-") as folder:
+        yield Path(folder)
+
+
+def _show_places(report: Path, kept: Path | None) -> None:
+    if kept is None:
+        shutil.copyfile(report, REPORT)
+        report = REPORT
+    console.print(f"report: {report.resolve()}", soft_wrap=True)
+    if kept is not None:
+        console.print(f"try: cryocohort sql --config {kept / 'config'} 'FROM core.flow'", soft_wrap=True)
+
+
+def _serve(config: Path) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    console.print(
+        f"serving; in another terminal: cryocohort sync --config {config}; Ctrl-C ends", soft_wrap=True
+    )
+    stop.wait()

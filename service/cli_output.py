@@ -1,0 +1,175 @@
+"""What the command line shows: counts, types, rules and reasons, never content."""
+
+import csv
+import datetime as dt
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ingest.sync import Progress as SyncProgress
+from ingest.sync import UnitLanded
+from mappings.errors import CryocohortError
+from outcomes.comparison import Comparison
+from service.nightly import RefreshReport, SyncReport
+from service.status import Status
+
+STATE_STYLES = {"as printed": "green", "known difference": "yellow", "different": "bold red"}
+
+# Into a file or a pipe nothing is wrapped to the width of a terminal that is not there.
+PIPE_WIDTH = 200
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+error_console = Console(stderr=True, highlight=False)
+
+
+def show_error(error: CryocohortError) -> None:
+    """One message and its next step, on standard error."""
+    error_console.print(f"[bold red]cryocohort:[/] {escape(error.message)}", soft_wrap=True)
+    error_console.print(f"[bold]next step:[/] {escape(error.next_step)}", soft_wrap=True)
+
+
+class LoggedProgress:
+    """Progress as log lines, for everything that is not a terminal."""
+
+    def landed(self, event: UnitLanded) -> None:
+        """One line a unit."""
+        counts = event.counts
+        structlog.get_logger().info(
+            "landed",
+            center=event.center_id,
+            resource_type=event.resource_type,
+            step=event.step,
+            unit=f"{event.number}/{event.units}",
+            received=counts.received,
+            landed=counts.landed,
+            quarantined=counts.quarantined,
+        )
+
+
+class BarProgress:
+    """Progress as one bar a center and step, for a terminal."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+
+    def landed(self, event: UnitLanded) -> None:
+        """Move the bar of the center's step; centers report from their own threads."""
+        key = event.center_id, event.step
+        if key not in self._tasks:
+            title = f"center {event.center_id}: {event.step} resources"
+            self._tasks[key] = self._bars.add_task(title, total=event.units)
+        self._bars.update(self._tasks[key], completed=event.number, total=event.units)
+
+
+@contextmanager
+def shown_progress() -> Iterator[SyncProgress]:
+    """Bars on a terminal, log lines elsewhere."""
+    if not error_console.is_terminal:
+        yield LoggedProgress()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=error_console, transient=True) as bars:
+        yield BarProgress(bars)
+
+
+def show_sync(report: SyncReport) -> None:
+    """What each center sent and what became of it."""
+    table = _table("Center", "Resource type", "received", "new or changed", "unchanged", "quarantined")
+    for center in report.centers:
+        for resource_type, counts in sorted(center.counts.items()):
+            numbers = (counts.received, counts.landed, counts.unchanged, counts.quarantined)
+            table.add_row(center.center_id, resource_type, *(f"{number:,}" for number in numbers))
+    console.print(table)
+
+
+def show_refresh(report: RefreshReport) -> None:
+    """What was built, which checks found something, and which release was published."""
+    core = {count.table: count.rows for count in report.tables if count.table.startswith("core.")}
+    console.print(f"run {report.run_id}: {len(core)} core tables, {len(report.results)} figures")
+    passed = sum(check.status == "passed" for check in report.checks)
+    console.print(f"{passed} of {len(report.checks)} checks passed; found by them:")
+    table = _table("Check", "Severity", "violations", "status")
+    for check in report.checks:
+        if check.status != "passed" or check.violations:
+            table.add_row(escape(check.title), check.severity, check.message, check.status)
+    console.print(table)
+    console.print(f"published release {report.release.number}: {report.release.path}", soft_wrap=True)
+
+
+def show_comparison(comparisons: Sequence[Comparison]) -> None:
+    """Each figure, what the publication prints and what was computed."""
+    table = _table("Figure", "printed", "computed", "")
+    for row in comparisons:
+        style = STATE_STYLES[row.state]
+        table.add_row(escape(row.figure), row.printed, row.computed, f"[{style}]{row.state}[/]")
+    console.print(table)
+    for row in comparisons:
+        if row.reason:
+            console.print(f"[yellow]{escape(row.figure)}[/]: {escape(row.reason)}")
+
+
+def show_status(status: Status, next_starts: Mapping[str, dt.datetime]) -> None:
+    """Health, the last runs, the centers, the quarantine and what comes next."""
+    console.print("[green]healthy[/]" if status.is_healthy else "[bold red]not healthy[/]")
+    runs = _table("Run", "Kind", "Started (UTC)", "Status", "Message")
+    for run in status.runs:
+        runs.add_row(str(run.run_id), run.kind, _minute(run.started_at), run.status, escape(run.message))
+    console.print(runs)
+    last_complete = {sync.center_id: sync.finished_at for sync in status.complete}
+    centers = _table("Center", "Last sync", "Last complete sync (UTC)", "Reason")
+    for sync in status.latest:
+        complete = last_complete.get(sync.center_id)
+        centers.add_row(sync.center_id, sync.status, _minute(complete), escape(sync.reason))
+    console.print(centers)
+    if status.quarantine:
+        faults = _table("Center", "Resource type", "Rule", "Path", "quarantined")
+        for fault in status.quarantine:
+            place = (fault.center_id, fault.resource_type, escape(fault.rule), escape(fault.path))
+            faults.add_row(*place, f"{fault.resources:,}")
+        console.print(faults)
+    if status.release is not None:
+        console.print(
+            f"release {status.release.release}, published {_minute(status.release.published_at)} UTC"
+        )
+    for step, start in next_starts.items():
+        console.print(f"next {step}: {_minute(start)} UTC")
+
+
+def show_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_csv: bool) -> None:
+    """The rows of a query, as a table or as CSV."""
+    if as_csv:
+        lines = csv.writer(sys.stdout, lineterminator="\n")
+        lines.writerow(columns)
+        lines.writerows(rows)
+        return
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    console.print(table)
+
+
+def _minute(moment: dt.datetime | None) -> str:
+    return "never" if moment is None else moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        is_number = column in {
+            "received",
+            "new or changed",
+            "unchanged",
+            "quarantined",
+            "printed",
+            "computed",
+        }
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    return table

@@ -1,0 +1,222 @@
+"""The story of a night: sync the centers, refresh the outcomes, publish a release, write the report.
+
+`sync_night`, `refresh_night` and `report_night` are the steps that the scheduler, cron or an operator start;
+`run_night` is all of them. A center that fails does not stop the other, and nothing incomplete is called a
+success: the run row, the report's head and the exit code say so.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.client import FhirClient
+from ingest.sync import CenterReport, Progress, SyncContext, sync_center
+from mappings.errors import (
+    CryocohortError,
+    FatalCheckError,
+    IncompleteError,
+    InvalidShareError,
+    ServerError,
+    SignInError,
+)
+from outcomes.refresh import refresh
+from outcomes.report import write_figures, write_report
+from outcomes.results import MetricResult
+from service.settings import Settings
+from service.status import note_status
+from service.study import (
+    build_input,
+    config_fingerprint,
+    ingest_centers,
+    product_version,
+    publish_input,
+    report_facts,
+    study_codes,
+)
+from warehouse.build import TableCount, build
+from warehouse.connection import Warehouse
+from warehouse.health import quarantine_shares
+from warehouse.mart import open_mart
+from warehouse.publish import Release, publish
+from warehouse.quality import CheckResult, run_checks
+from warehouse.runs import CenterSync, RunKind, RunStatus, finish_center, finish_run, start_run
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a night works with: configuration, clock (aware UTC), who hears of it and who may stop it."""
+
+    settings: Settings
+    clock: Callable[[], dt.datetime]
+    progress: Progress
+    is_stopping: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """How the sync of every center ended."""
+
+    run_id: int
+    centers: tuple[CenterReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshReport:
+    """What a refresh built, checked, computed and published."""
+
+    run_id: int
+    tables: Sequence[TableCount]
+    checks: Sequence[CheckResult]
+    results: Sequence[MetricResult]
+    release: Release
+
+
+@dataclass(slots=True)
+class _Run:
+    """The run under way: its number, and how it will be closed."""
+
+    run_id: int
+    status: RunStatus = "complete"
+    message: str = ""
+
+
+def run_night(night: Night) -> tuple[SyncReport, RefreshReport, Path]:
+    """A whole night; returns what was synced and refreshed, and the report's path."""
+    synced = sync_night(night)
+    refreshed = refresh_night(night)
+    return synced, refreshed, report_night(night)
+
+
+def sync_night(night: Night) -> SyncReport:
+    """Bring the warehouse up to date with every center, all at the same time.
+
+    Raises SignInError, ServerError, IncompleteError or InvalidShareError once everything that could be read
+    has landed and the run is closed.
+    """
+    settings = night.settings
+    codes = study_codes(settings)
+    with open_warehouse(settings) as warehouse, _run(night, warehouse, "sync") as run:
+        context = SyncContext(run.run_id, codes, night.clock, night.progress, night.is_stopping)
+        centers = _sync_centers(settings, warehouse, context)
+        for center in centers:
+            finish_center(warehouse, _center_sync(run.run_id, center, night.clock()))
+        _fail_unless_complete(centers)
+        _fail_if_too_much_is_invalid(settings, warehouse)
+    return SyncReport(run.run_id, centers)
+
+
+def refresh_night(night: Night) -> RefreshReport:
+    """Build, check, compute and publish from what has landed; raises FatalCheckError when withheld."""
+    settings = night.settings
+    with open_warehouse(settings) as warehouse, _run(night, warehouse, "refresh") as run:
+        release_input = publish_input(settings, run.run_id, night.clock())
+        with warehouse.transaction() as transaction:
+            tables = build(transaction, build_input(settings, run.run_id), folder=warehouse.folder)
+            results = refresh(transaction, run.run_id)
+        checks = run_checks(warehouse, run.run_id)
+        _withhold_if_fatal(checks)
+        # Closed before it is published, so that the release's own ledger does not call its run unfinished.
+        finish_run(warehouse, run.run_id, status="complete", now=night.clock())
+        release = publish(warehouse, release_input)
+    return RefreshReport(run.run_id, tables, checks, results, release)
+
+
+def report_night(night: Night) -> Path:
+    """Write the HTML report, and the CSV of every figure beside it, from the published release."""
+    settings = night.settings
+    settings.report_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open_mart(settings.warehouse_folder) as mart:
+        write_figures(mart, settings.report_file.with_suffix(".csv"))
+        return write_report(mart, settings.report_file, report_facts(settings, mart, night.clock()))
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The configured warehouse, locked for this process; a context manager."""
+    place = settings.file.warehouse
+    return Warehouse.open(settings.warehouse_folder, threads=place.threads, memory_limit=place.memory_limit)
+
+
+@contextmanager
+def _run(night: Night, warehouse: Warehouse, kind: RunKind) -> Iterator[_Run]:
+    """Open a run in the ledger and close it as what it was, also when the block raises."""
+    run = _Run(
+        start_run(
+            warehouse,
+            kind=kind,
+            now=night.clock(),
+            version=product_version(),
+            config_fingerprint=config_fingerprint(night.settings.folder),
+        )
+    )
+    note_status(warehouse)
+    try:
+        yield run
+    except BaseException as error:
+        run.status, run.message = _ending(error)
+        raise
+    finally:
+        finish_run(warehouse, run.run_id, status=run.status, now=night.clock(), message=run.message)
+        note_status(warehouse)
+
+
+def _ending(error: BaseException) -> tuple[RunStatus, str]:
+    match error:
+        case FatalCheckError():
+            return "withheld", error.message
+        case ServerError() | SignInError() | InvalidShareError():
+            return "incomplete", error.message
+        case CryocohortError():
+            return "failed", error.message
+    # The text of any other exception may quote content, so the ledger keeps its class alone.
+    return "failed", type(error).__name__
+
+
+def _sync_centers(settings: Settings, warehouse: Warehouse, context: SyncContext) -> tuple[CenterReport, ...]:
+    centers = ingest_centers(settings)
+
+    def sync(position: int) -> CenterReport:
+        with FhirClient(centers[position]) as client:
+            return sync_center(centers[position], client, warehouse, context)
+
+    with ThreadPoolExecutor(max_workers=len(centers)) as pool:
+        return tuple(pool.map(sync, range(len(centers))))
+
+
+def _center_sync(run_id: int, center: CenterReport, now: dt.datetime) -> CenterSync:
+    return CenterSync(run_id, center.center_id, center.status, " ".join(center.reasons), now)
+
+
+def _fail_unless_complete(centers: Sequence[CenterReport]) -> None:
+    """Raise what decides the exit code when a center was not read completely, with every reason."""
+    incomplete = [center for center in centers if center.status == "incomplete"]
+    if incomplete:
+        is_refused = all(isinstance(center.error, SignInError) for center in incomplete)
+        raise (SignInError if is_refused else IncompleteError)(
+            " ".join(reason for center in incomplete for reason in center.reasons),
+            "mend the cause, then run `cryocohort sync` again: it takes up where this one stopped.",
+        )
+
+
+def _fail_if_too_much_is_invalid(settings: Settings, warehouse: Warehouse) -> None:
+    limit = settings.file.ingest.max_invalid_percent
+    for share in quarantine_shares(warehouse):
+        if 100 * share.quarantined > limit * share.resources:
+            raise InvalidShareError(
+                f"Center {share.center_id}: {share.quarantined} of {share.resources} resources are invalid, "
+                f"more than {limit} %.",
+                "see `cryocohort status` for rules and counts; ask the center to mend them, or raise "
+                "ingest.max_invalid_percent.",
+            )
+
+
+def _withhold_if_fatal(checks: Sequence[CheckResult]) -> None:
+    fatal = [check for check in checks if check.withholds_release]
+    if fatal:
+        raise FatalCheckError(
+            "The release is withheld; the last one stays. "
+            + " ".join(f"{check.title} ({check.check}): {check.message}." for check in fatal),
+            " ".join(check.advice for check in fatal),
+        )

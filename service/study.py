@@ -1,0 +1,144 @@
+"""The configuration as the plain values that the lower layers take: centers, codes, rules, keys."""
+
+import datetime as dt
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+
+from ingest.auth import Auth, BasicAuth, BearerAuth, NoAuth
+from ingest.center import Center
+from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
+from outcomes.report import CenterFacts, ReportFacts
+from service import settings as configured
+from warehouse.build import BuildCenter, BuildInput, StudyRules
+from warehouse.mart import Mart
+from warehouse.publish import PublishInput, current_release
+
+
+def product_version() -> str:
+    """The installed version of cryocohort."""
+    return version("cryocohort")
+
+
+def ingest_centers(settings: configured.Settings) -> list[Center]:
+    """The centers as ingest reads them, with their credentials."""
+    overlap = dt.timedelta(hours=settings.file.ingest.overlap_hours)
+    return [_ingest_center(center, overlap) for center in settings.centers]
+
+
+def _ingest_center(center: configured.CenterSettings, overlap: dt.timedelta) -> Center:
+    search = center.file.search
+    return Center(
+        center_id=center.center_id,
+        name=center.file.name,
+        base_url=center.file.base_url,
+        fhir_version=center.file.fhir_version,
+        page_size=search.page_size,
+        patient_batch=search.patient_batch,
+        overlap=overlap,
+        connect_timeout=search.connect_timeout_seconds,
+        read_timeout=search.read_timeout_seconds,
+        auth=_credentials(center),
+    )
+
+
+def _credentials(center: configured.CenterSettings) -> Auth:
+    auth = center.file.auth
+    match auth:
+        case configured.BasicAuth():
+            return BasicAuth(auth.username, center.secret("auth.password_file", auth.password_file))
+        case configured.BearerAuth():
+            return BearerAuth(center.secret("auth.token_file", auth.token_file))
+        case configured.NoAuth():
+            return NoAuth()
+
+
+def build_input(settings: configured.Settings, run_id: int) -> BuildInput:
+    """What the build of one run works with."""
+    return BuildInput(
+        run_id=run_id,
+        centers=[_build_center(center) for center in settings.centers],
+        code_map=study_codes(settings),
+        aliases=load_aliases(),
+        rules=study_rules(settings.file),
+    )
+
+
+def _build_center(center: configured.CenterSettings) -> BuildCenter:
+    # A center's own `views/` replaces the shipped views of the same name.
+    views = center.folder / "views"
+    return BuildCenter(
+        center_id=center.center_id,
+        base_url=center.file.base_url,
+        fhir_version=center.file.fhir_version,
+        views_folder=views if views.is_dir() else None,
+    )
+
+
+def publish_input(settings: configured.Settings, run_id: int, now: dt.datetime) -> PublishInput:
+    """What a release is made with; reads every center's pseudonymization key."""
+    study = settings.file.study
+    return PublishInput(
+        run_id=run_id,
+        now=now,
+        project=study.name,
+        keys={center.center_id: center.pseudonym_key() for center in settings.centers},
+        keep=settings.file.warehouse.keep_releases,
+        facts={
+            "study": study.title,
+            "data_lock": study.data_lock.isoformat(),
+            "version": product_version(),
+            "config_fingerprint": config_fingerprint(settings.folder),
+        },
+    )
+
+
+def study_rules(file: configured.SettingsFile) -> StudyRules:
+    """Study window and assessment windows, as the one row of core.rule."""
+    study = file.study
+    return StudyRules(
+        study_start=study.start, study_end=study.end, data_lock=study.data_lock, **file.windows.model_dump()
+    )
+
+
+def study_codes(settings: configured.Settings) -> list[MappedCode]:
+    """What every code means at every center: the canonical sets and each center's signed-off map."""
+    canonical = load_codes()
+    maps = [load_center_map(center.folder / "codes", center.center_id) for center in settings.centers]
+    return code_map(canonical, maps)
+
+
+def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) -> ReportFacts:
+    """What the report's head says of the study, the release and how fresh each center is."""
+    rows = mart.rows(
+        "SELECT center_id, max(finished_at) AS read_at FROM ops.center_sync "
+        "WHERE status = 'complete' GROUP BY ALL"
+    )
+    read_at = {row["center_id"]: row["read_at"] for row in rows}
+    study = settings.file.study
+    return ReportFacts(
+        study=study.title,
+        data_lock=study.data_lock,
+        version=product_version(),
+        release=int(current_release(settings.warehouse_folder).name),
+        generated_at=now,
+        centers=[
+            CenterFacts(
+                center_id=center.center_id,
+                name=center.file.name,
+                fhir_version=center.file.fhir_version,
+                read_at=read_at.get(center.center_id),
+            )
+            for center in settings.centers
+        ],
+        is_synthetic=study.synthetic,
+    )
+
+
+def config_fingerprint(folder: Path) -> str:
+    """SHA-256 over the configuration's files without secrets: whether two runs were configured alike."""
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in ("*.toml", "*.csv", "*.json") for path in folder.rglob(pattern)):
+        digest.update(f"{path.relative_to(folder)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,165 @@
+"""The command line as an operator uses it: a process of its own, its output, its exit code."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.nightly import open_warehouse
+from tests.end_to_end.conftest import Night1, Study
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+COMMANDS = ("sync", "refresh", "report", "serve", "status", "sql", "demo")
+
+
+def cryocohort(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        cwd=cwd,
+        env=ENVIRONMENT,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = cryocohort(command, "-h")
+    assert shown.returncode == 0
+    assert "Usage" in shown.stdout
+
+
+def test_the_list_of_commands_is_complete() -> None:
+    shown = cryocohort("--help").stdout
+    assert all(command in shown for command in COMMANDS)
+
+
+def test_wrong_usage_is_exit_2() -> None:
+    assert cryocohort("sink").returncode == 2
+
+
+def test_a_missing_configuration_is_exit_10_with_file_and_next_step(tmp_path: Path) -> None:
+    ended = cryocohort("sync", "--config", str(tmp_path / "nowhere"))
+    assert ended.returncode == 10
+    assert "nowhere/cryocohort.toml" in ended.stderr
+    assert "next step:" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_sql_before_any_release_is_exit_14(study: Study) -> None:
+    assert cryocohort("sql", "SELECT 1", "--config", str(study.config)).returncode == 14
+
+
+def test_status_before_any_run_says_what_to_do(study: Study) -> None:
+    ended = cryocohort("status", "--config", str(study.config))
+    assert ended.returncode == 14
+    assert "cryocohort sync" in ended.stderr
+
+
+def test_a_warehouse_in_use_is_exit_14(study: Study) -> None:
+    with open_warehouse(study.settings):
+        ended = cryocohort("refresh", "--config", str(study.config))
+    assert ended.returncode == 14
+    assert str(os.getpid()) in ended.stderr
+
+
+def test_a_dead_server_is_exit_12_and_status_tells_it(study: Study) -> None:
+    for center_id in ("a", "b"):
+        path = study.config / "centers" / center_id / "center.toml"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            text.replace(study.servers.urls[center_id], "http://127.0.0.1:9/fhir"), encoding="utf-8"
+        )
+    ended = cryocohort("sync", "--config", str(study.config))
+    assert ended.returncode == 12
+    assert "center a" in ended.stderr
+    assert "center b" in ended.stderr
+    told = cryocohort("status", "--json", "--config", str(study.config))
+    assert told.returncode == 12
+    assert json.loads(told.stdout)["runs"][0]["status"] == "incomplete"
+
+
+def test_sql_answers_from_the_release_as_csv(first_night: Night1) -> None:
+    config = str(first_night.study.config)
+    answer = cryocohort("sql", "SELECT count(*) AS n FROM core.lesion", "--csv", "--config", config)
+    assert answer.stdout == "n\n105\n"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_text('/etc/hostname')",
+        "COPY core.patient TO '/tmp/out.csv'",
+        "DROP TABLE core.patient",
+    ],
+)
+def test_sql_can_neither_write_nor_leave_the_release(first_night: Night1, query: str) -> None:
+    ended = cryocohort("sql", query, "--config", str(first_night.study.config))
+    assert ended.returncode == 14
+    assert first_night.study.mart("SELECT count(*) AS n FROM core.patient") == [{"n": 74}]
+
+
+def test_status_of_a_good_night_is_healthy(first_night: Night1) -> None:
+    told = cryocohort("status", "--json", "--config", str(first_night.study.config))
+    status = json.loads(told.stdout)
+    assert told.returncode == 0
+    assert status["healthy"] is True
+    assert {center["center_id"] for center in status["complete"]} == {"a", "b"}
+    assert set(status["next_starts"]) == {"sync", "refresh"}
+    assert sum(fault["resources"] for fault in status["quarantine"]) == 4
+
+
+def served(study: Study, stop_at: dict[str, str]) -> list[dict[str, Any]]:
+    """The events that `serve` logs when it is asked to stop at the first event like `stop_at`."""
+    command = [sys.executable, "-m", "service", "serve", "--config", str(study.config)]
+    events: list[dict[str, Any]] = []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as service:
+        assert service.stderr is not None
+        for line in service.stderr:
+            events.append(json.loads(line))
+            if stop_at.items() <= events[-1].items():
+                service.send_signal(signal.SIGTERM)
+    assert service.returncode == 0
+    return events
+
+
+def test_serve_makes_up_for_the_missed_night_and_stops_on_sigterm(study: Study) -> None:
+    events = served(study, {"event": "complete", "step": "refresh"})
+    assert [e["step"] for e in events if e["event"] == "complete"] == ["sync", "refresh"]
+    assert events[-1]["event"] == "stopped"
+    assert study.mart("SELECT count(*) AS n FROM core.patient") == [{"n": 74}]
+    assert study.settings.report_file.is_file()
+
+
+def test_sigterm_during_a_sync_ends_it_between_units(study: Study) -> None:
+    events = served(study, {"event": "landed"})
+    (failed,) = [event for event in events if event["event"] == "failed"]
+    assert failed["step"] == "sync"
+    assert "asked to stop" in failed["message"]
+    assert {e["step"] for e in events if e["event"] == "started"} == {"sync"}
+
+
+def test_demo_shows_every_figure_and_leaves_its_report(tmp_path: Path) -> None:
+    shown = cryocohort("demo", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.count("as printed") == 44
+    assert shown.stdout.count("known difference") == 2
+    assert "different" not in shown.stdout.replace("known difference", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["cryocohort-demo-report.html"]
+
+
+def test_files_of_a_night_are_private_but_for_the_release(first_night: Night1) -> None:
+    folder = first_night.study.settings.warehouse_folder
+    for path in folder.rglob("*"):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        if path.is_symlink() or folder / "marts" in (path, *path.parents):
+            continue
+        assert mode & 0o077 == 0, (path.relative_to(folder), oct(mode))
