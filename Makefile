@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint format bench lock
+.PHONY: help demo test lint format docs bench lock
 
 help:
 	@echo "make demo    two FHIR servers, one night, every figure of the paper"
 	@echo "make test    the tests"
 	@echo "make lint    ruff, mypy, import-linter, sqlfluff"
+	@echo "make docs    docs/reference/ anew from the product"
 	@echo "make bench   the benchmarks (ratios, measured side by side)"
 	@echo "make lock    new hash-pinned requirements/*.lock from pyproject.toml"
 
@@ -30,6 +31,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --processes 2 warehouse/core warehouse/checks outcomes
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/mapping.py

@@ -57,4 +57,18 @@ SELECT
         AS reason
 FROM resource
 LEFT JOIN flat.patient AS patient ON resource.patient_key = patient.patient_key
-WHERE patient.patient_key IS NULL
+WHERE
+    patient.patient_key IS NULL
+    -- Procedures of other techniques are counted in the flow, but their patients are not asked for.
+    AND (
+        resource.patient_key IS NULL
+        OR resource.resource_type <> 'Procedure'
+        OR resource.resource_key IN (
+            SELECT concept.resource_key
+            FROM flat.concept AS concept
+            WHERE
+                concept.resource_type = 'Procedure'
+                AND concept.code_set = 'procedure'
+                AND concept.concept = 'cryoablation'
+        )
+    )
