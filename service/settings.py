@@ -44,16 +44,16 @@ class Study(_Strict):
 class Windows(_Strict):
     """Assessment windows around the index treatment (days and hours)."""
 
-    baseline_from_day: int = -30
-    baseline_to_day: int = 0
-    h24_from_hours: int = 12
-    h24_to_hours: int = 48
-    month1_from_day: int = 21
-    month1_to_day: int = 45
-    month1_target_day: int = 30
-    last_from_day: int = 21
-    complication_days: int = 30
-    event_merge_days: int = 3
+    baseline_from_day: int
+    baseline_to_day: int
+    h24_from_hours: int
+    h24_to_hours: int
+    month1_from_day: int
+    month1_to_day: int
+    month1_target_day: int
+    last_from_day: int
+    complication_days: int
+    event_merge_days: int
 
 
 class Schedule(_Strict):
@@ -157,7 +157,7 @@ class SettingsFile(_Strict):
     """The whole of cryocohort.toml."""
 
     study: Study
-    windows: Windows = Windows()
+    windows: Windows
     schedule: Schedule
     ingest: Ingest = Ingest()
     warehouse: WarehousePlace

@@ -35,16 +35,16 @@ class StudyRules:
     study_start: dt.date
     study_end: dt.date
     data_lock: dt.date
-    baseline_from_day: int = -30
-    baseline_to_day: int = 0
-    h24_from_hours: int = 12
-    h24_to_hours: int = 48
-    month1_from_day: int = 21
-    month1_to_day: int = 45
-    month1_target_day: int = 30
-    last_from_day: int = 21
-    complication_days: int = 30
-    event_merge_days: int = 3
+    baseline_from_day: int
+    baseline_to_day: int
+    h24_from_hours: int
+    h24_to_hours: int
+    month1_from_day: int
+    month1_to_day: int
+    month1_target_day: int
+    last_from_day: int
+    complication_days: int
+    event_merge_days: int
     days_per_month: float = DAYS_PER_MONTH
 
 

@@ -11,7 +11,21 @@ from warehouse.build import BuildCenter, BuildInput, BuildSources, StudyRules
 from warehouse.publish import PublishInput
 
 KEYS = {"a": b"a" * 32, "b": b"b" * 32}
-RULES = StudyRules(dt.date(2009, 1, 1), dt.date(2020, 12, 31), dt.date(2021, 12, 31))
+RULES = StudyRules(
+    study_start=dt.date(2009, 1, 1),
+    study_end=dt.date(2020, 12, 31),
+    data_lock=dt.date(2021, 12, 31),
+    baseline_from_day=-30,
+    baseline_to_day=0,
+    h24_from_hours=12,
+    h24_to_hours=48,
+    month1_from_day=21,
+    month1_to_day=45,
+    month1_target_day=30,
+    last_from_day=21,
+    complication_days=30,
+    event_merge_days=3,
+)
 
 
 def write_view(folder: Path, name: str, columns: list[tuple[str, str, str]], **more: Any) -> None:
