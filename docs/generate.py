@@ -16,6 +16,7 @@ from warehouse.sqlfile import CheckHeader, TableHeader, read_sql_file
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 COMMANDS = ("sync", "refresh", "report", "serve", "status", "sql", "demo")
+GROUPS = {"codes": ("check", "unmapped", "export", "import")}
 NOTE = "<!-- Made by `make docs` from the product itself; edit the source instead. -->\n\n"
 
 
@@ -84,7 +85,10 @@ def checks() -> str:
 def command_line() -> str:
     """What `--help` says of each command."""
     parts = ["# Command line", ""]
-    for arguments in ([], *([command] for command in COMMANDS)):
+    in_groups = [
+        [group, *command] for group, names in GROUPS.items() for command in ([], *([n] for n in names))
+    ]
+    for arguments in ([], *([command] for command in COMMANDS), *in_groups):
         plain = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
         shown = CliRunner().invoke(app, [*arguments, "--help"], env=plain, prog_name="cryocohort")
         text = "\n".join(line.rstrip() for line in shown.stdout.strip().splitlines())

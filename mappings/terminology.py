@@ -1,11 +1,7 @@
 """Codes: canonical code sets, each center's signed-off map onto them, and the join table made of both.
 
-Three kinds of CSV, all edited by people and meant as FHIR:
-
-- `codes/<code_set>.csv`: the canonical codes, each with its concept and its source. `<code_set>_text.csv`
-  adds spellings of a text-only body site under the pseudo-system `text`.
-- `values/systems.csv`: other spellings of a code system's URL, resolved before anything is compared.
-- a center's `codes/*.csv`: local code -> canonical code, with who verified it and when: a FHIR R4 ConceptMap.
+The canonical sets are read by `terminology_codes`; a center's `codes/*.csv` (local code -> canonical code,
+with who verified it and when) are a FHIR R4 ConceptMap, edited as CSV.
 
 A row of a center's map counts when it is approved and its equivalence says that the source means the
 target or something within it: `equivalent`, `equal`, `wider`, `subsumes` (R4 words them from the target's
@@ -14,83 +10,51 @@ side: `wider` is "the target is wider than the source"). `narrower`, `specialize
 does not belong to it. Nothing is guessed: a code that is in neither list stays unmapped.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from fhir.resources.R4B.conceptmap import ConceptMap
-from pydantic import ValidationError
+from fhir.resources.R4B.valueset import ValueSet
+from pydantic import BaseModel, ValidationError
 
-from mappings.csvfile import csv_files, need, one_of, read_rows, wrong_cell
+from mappings.csvfile import csv_files, read_rows, wrong_cell
 from mappings.errors import TerminologyError
-
-TEXT_SYSTEM = "text"
-
-SystemCode: TypeAlias = tuple[str, str]
-Targets: TypeAlias = Mapping[SystemCode, Sequence["CanonicalCode"]]
-
-COUNTED = frozenset({"equivalent", "equal", "wider", "subsumes"})
-REVIEW_ONLY = frozenset({"relatedto", "narrower", "specializes", "inexact", "unmatched", "disjoint"})
-MAP_STATUSES = frozenset({"approved", "draft", "rejected"})
-CODE_STATUSES = frozenset({"verified", "second-hand"})
-
-CODE_COLUMNS = ("code_set", "concept", "system", "code", "display", "requires", "status", "source", "note")
-ALIAS_COLUMNS = ("alias", "system")
-MAP_COLUMNS = (
-    "source_system",
-    "source_code",
-    "source_display",
-    "target_system",
-    "target_code",
-    "target_display",
-    "equivalence",
-    "status",
-    "verified_by",
-    "verified_on",
-    "comment",
+from mappings.terminology_codes import (
+    ALIAS_COLUMNS,
+    CODE_COLUMNS,
+    TEXT_SYSTEM,
+    CanonicalCode,
+    SystemCode,
+    load_aliases,
+    load_codes,
+    text_code,
 )
+from mappings.terminology_rows import COUNTED, MAP_COLUMNS, MapRow, map_row, row_problems
 
-_CODES = files("mappings") / "codes"
-_ALIASES = files("mappings") / "values" / "systems.csv"
+__all__ = [
+    "ALIAS_COLUMNS",
+    "CODE_COLUMNS",
+    "MAP_COLUMNS",
+    "TEXT_SYSTEM",
+    "CanonicalCode",
+    "CenterMap",
+    "MapRow",
+    "MappedCode",
+    "SystemCode",
+    "code_map",
+    "load_aliases",
+    "load_center_map",
+    "load_codes",
+    "query_codes",
+    "require_valid",
+    "text_code",
+]
 
+Targets: TypeAlias = Mapping[SystemCode, Sequence[CanonicalCode]]
 
-@dataclass(frozen=True, slots=True)
-class CanonicalCode:
-    """One code of a canonical set: what it means here, what else it needs to count, and who says so.
-
-    `requires` is '' (counts alone), 'spine_site' (only with a body site in the spine) or, in `pain_answer`,
-    the code of the question: the same answer code has other values under other questions.
-    """
-
-    code_set: str
-    concept: str
-    system: str
-    code: str
-    display: str
-    requires: str
-    status: str
-    source: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class MapRow:
-    """One reviewed line of a center's map; systems as written, `place` for messages ('file, row n')."""
-
-    place: str
-    source: SystemCode
-    source_display: str
-    target: SystemCode
-    target_display: str
-    equivalence: str
-    status: str
-    verified_by: str
-    verified_on: str
-    comment: str
+_MODELS: Mapping[str, type[BaseModel]] = {"ConceptMap": ConceptMap, "ValueSet": ValueSet}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,45 +78,12 @@ class MappedCode:
     requires: str
 
 
-def load_aliases(path: Traversable = _ALIASES) -> dict[str, str]:
-    """The canonical URL of each other spelling of a code system.
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """What is wrong with the target or the meaning of one row."""
 
-    Raises TerminologyError for a repeated alias or one that leads to another alias.
-    """
-    aliases: dict[str, str] = {}
-    for place, row in read_rows(path, ALIAS_COLUMNS):
-        need(place, row, ALIAS_COLUMNS)
-        if row["alias"] in aliases:
-            raise wrong_cell(place, "alias", "this alias stands above already", "Remove one of them.")
-        aliases[row["alias"]] = row["system"]
-    for alias, system in aliases.items():
-        if system in aliases:
-            raise TerminologyError(
-                f"{path.name}: the alias {alias} leads to {system}, which is an alias itself.",
-                "Give the canonical system in the column system.",
-            )
-    return aliases
-
-
-def load_codes(folder: Traversable = _CODES) -> tuple[CanonicalCode, ...]:
-    """All canonical codes of a folder, in the order of its files and rows.
-
-    Raises TerminologyError naming file, row and column: unknown columns, empty cells, duplicates, an alias
-    instead of a canonical system, a text spelling that could never match, a requirement nobody knows.
-    """
-    aliases = load_aliases()
-    places: dict[tuple[str, str, str], str] = {}
-    codes: list[tuple[str, CanonicalCode]] = []
-    for path in csv_files(folder):
-        for place, row in read_rows(path, CODE_COLUMNS):
-            code = _canonical_code(place, row, path, aliases)
-            key = (code.code_set, code.system, code.code)
-            if key in places:
-                raise wrong_cell(place, "code", f"the same code as in {places[key]}", "Remove one of them.")
-            places[key] = place
-            codes.append((place, code))
-    _check_requirements(codes)
-    return tuple(code for _, code in codes)
+    row: MapRow
+    error: TerminologyError
 
 
 def load_center_map(folder: Path, center_id: str) -> CenterMap:
@@ -162,21 +93,30 @@ def load_center_map(folder: Path, center_id: str) -> CenterMap:
     `code_map`.
     """
     rows: list[MapRow] = []
-    places: dict[tuple[SystemCode, SystemCode], str] = {}
     for path in csv_files(folder) if folder.is_dir() else ():
         for place, cells in read_rows(path, MAP_COLUMNS):
-            row = _map_row(place, cells)
-            key = (row.source, row.target)
-            if key in places:
-                raise wrong_cell(
-                    place,
-                    "source_code",
-                    f"the same mapping as in {places[key]}",
-                    "Remove one of them.",
-                )
-            places[key] = place
-            rows.append(row)
-    return CenterMap(center_id, tuple(rows), _concept_map(center_id, rows))
+            for problem in row_problems(place, cells):
+                raise problem
+            rows.append(map_row(place, cells))
+    for repeated in repetitions(rows):
+        raise repeated.error
+    concept_map = _concept_map(center_id, rows)
+    require_valid(concept_map, f"The codes of center {center_id}")
+    return CenterMap(center_id, tuple(rows), concept_map)
+
+
+def repetitions(rows: Iterable[MapRow]) -> list[RowProblem]:
+    """The rows that state a mapping again."""
+    first: dict[tuple[SystemCode, SystemCode], MapRow] = {}
+    problems = []
+    for row in rows:
+        known = first.setdefault((row.source, row.target), row)
+        if known is not row:
+            problem = f"the same mapping as in {known.place}"
+            problems.append(
+                RowProblem(row, wrong_cell(row.place, "source_code", problem, "Remove one of them."))
+            )
+    return problems
 
 
 def code_map(canonical: Iterable[CanonicalCode], center_maps: Iterable[CenterMap]) -> list[MappedCode]:
@@ -186,11 +126,16 @@ def code_map(canonical: Iterable[CanonicalCode], center_maps: Iterable[CenterMap
     (codings are resolved first), the other is what the center's server must be asked for.
     Raises TerminologyError for a target in no canonical set and for a code that would mean two things.
     """
-    targets: dict[SystemCode, list[CanonicalCode]] = {}
-    for code in canonical:
-        targets.setdefault((code.system, code.code), []).append(code)
+    targets = targets_of(canonical)
     aliases = load_aliases()
-    return sorted(code for each in center_maps for code in _center_codes(each, targets, aliases))
+    mapped: list[MappedCode] = []
+    for center_map in center_maps:
+        approved = [row for row in center_map.rows if row.is_approved]
+        codes, problems = resolve(center_map.center_id, approved, targets, aliases)
+        for problem in problems:
+            raise problem.error
+        mapped += codes
+    return sorted(mapped)
 
 
 def query_codes(
@@ -212,60 +157,88 @@ def query_codes(
     )
 
 
-def text_code(text: str) -> str:
-    """A body-site text in the form in which spellings are compared: upper case, no blanks."""
-    return "".join(text.upper().split())
+def targets_of(canonical: Iterable[CanonicalCode]) -> Targets:
+    """The canonical codes by system and code: one may stand in several sets."""
+    targets: dict[SystemCode, list[CanonicalCode]] = {}
+    for code in canonical:
+        targets.setdefault((code.system, code.code), []).append(code)
+    return targets
 
 
-def _center_codes(
-    center_map: CenterMap,
-    targets: Targets,
-    aliases: Mapping[str, str],
-) -> Iterator[MappedCode]:
-    """The canonical codes as this center's, then its own; a code may have one meaning per code set."""
+def resolve(
+    center_id: str, rows: Iterable[MapRow], targets: Targets, aliases: Mapping[str, str]
+) -> tuple[list[MappedCode], list[RowProblem]]:
+    """What the canonical codes and a center's rows mean there, and every row that cannot be followed.
+
+    A code may have one meaning per code set; of two rows that differ the first one stands.
+    """
     meanings = {
         (*source, code.code_set): ((code.concept, code.requires), "the canonical code sets")
         for source, codes in targets.items()
         for code in codes
     }
-    for row in center_map.rows:
-        for code in _targets(row, targets, aliases):
-            system, source_code = row.source
-            for spelling in {system, aliases.get(system, system)}:
+    problems: list[RowProblem] = []
+    for row in rows:
+        found = _targets(row, targets, aliases)
+        if isinstance(found, TerminologyError):
+            problems.append(RowProblem(row, found))
+            continue
+        for code in found:
+            for source in _spellings(row.source, aliases):
                 meaning = ((code.concept, code.requires), row.place)
-                known = meanings.setdefault((spelling, source_code, code.code_set), meaning)
+                known = meanings.setdefault((*source, code.code_set), meaning)
                 if known[0] != meaning[0]:
-                    raise wrong_cell(
-                        row.place,
-                        "target_code",
-                        f"{source_code} has another meaning in the set {code.code_set} by {known[1]}",
-                        "Keep one meaning per source code: correct or remove one of the rows.",
-                    )
-    for (system, source_code, code_set), ((concept, requires), _) in meanings.items():
-        yield MappedCode(center_map.center_id, system, source_code, code_set, concept, requires)
+                    problems.append(RowProblem(row, _conflict(row, code.code_set, known[1])))
+                    break
+    mapped = [
+        MappedCode(center_id, system, source_code, code_set, concept, requires)
+        for (system, source_code, code_set), ((concept, requires), _) in meanings.items()
+    ]
+    return mapped, problems
 
 
-def _targets(row: MapRow, targets: Targets, aliases: Mapping[str, str]) -> Sequence[CanonicalCode]:
-    """The canonical codes an approved row leads to: none when its equivalence does not count."""
-    if row.status != "approved" or row.equivalence == "unmatched":
+def _spellings(source: SystemCode, aliases: Mapping[str, str]) -> set[SystemCode]:
+    system, code = source
+    if system == TEXT_SYSTEM:
+        return {(system, text_code(code))}
+    return {(system, code), (aliases.get(system, system), code)}
+
+
+def _conflict(row: MapRow, code_set: str, other: str) -> TerminologyError:
+    return wrong_cell(
+        row.place,
+        "target_code",
+        f"{row.source[1]} has another meaning in the set {code_set} by {other}",
+        "Keep one meaning per source code: correct or remove one of the rows.",
+    )
+
+
+def _targets(
+    row: MapRow, targets: Targets, aliases: Mapping[str, str]
+) -> Sequence[CanonicalCode] | TerminologyError:
+    """The canonical codes a row leads to: none when its equivalence does not count."""
+    if row.equivalence == "unmatched":
         return ()
-    system, code = row.target
-    found = targets.get((aliases.get(system, system), code))
-    if found is None:
-        raise wrong_cell(
-            row.place,
-            "target_code",
-            f"{code} of {system} is in no canonical code set",
-            "Choose a target from mappings/codes, or set equivalence to unmatched without a target.",
-        )
-    return found if row.equivalence in COUNTED else ()
+    system, code = aliases.get(row.target[0], row.target[0]), row.target[1]
+    found = targets.get((system, code))
+    if found is not None:
+        return found if row.equivalence in COUNTED else ()
+    is_system_known = any(system == known for known, _ in targets)
+    return wrong_cell(
+        row.place,
+        "target_code" if is_system_known else "target_system",
+        f"{code} of {system} is in no canonical code set"
+        if is_system_known
+        else f"no canonical code set knows the system {system}",
+        "Choose a target from mappings/codes, or set equivalence to unmatched without a target.",
+    )
 
 
 def _concept_map(center_id: str, rows: Iterable[MapRow]) -> dict[str, Any]:
-    """The approved rows as a FHIR R4 ConceptMap, validated."""
+    """The approved rows as a FHIR R4 ConceptMap."""
     groups: dict[SystemCode, dict[SystemCode, list[dict[str, str]]]] = {}
     for row in rows:
-        if row.status == "approved":
+        if row.is_approved:
             elements = groups.setdefault((row.source[0], row.target[0]), {})
             target = {
                 "code": row.target[1],
@@ -276,14 +249,15 @@ def _concept_map(center_id: str, rows: Iterable[MapRow]) -> dict[str, Any]:
             elements.setdefault((row.source[1], row.source_display), []).append(_filled(target))
     concept_map: dict[str, Any] = {
         "resourceType": "ConceptMap",
+        "id": f"codes-of-center-{center_id}",
         "url": f"urn:cryocohort:center:{center_id}:codes",
-        "name": f"CodesOfCenter_{center_id}",
+        "name": f"CodesOfCenter_{center_id.replace('-', '_')}",
         "title": f"Codes of center {center_id} as its data manager signed them off",
         "status": "active",
     }
     if groups:
         concept_map["group"] = [_group(systems, elements) for systems, elements in groups.items()]
-    return _validated(concept_map, center_id)
+    return concept_map
 
 
 def _group(systems: SystemCode, elements: Mapping[SystemCode, list[dict[str, str]]]) -> dict[str, Any]:
@@ -300,84 +274,15 @@ def _filled(cells: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in cells.items() if value}
 
 
-def _validated(concept_map: dict[str, Any], center_id: str) -> dict[str, Any]:
-    """The same ConceptMap once fhir.resources accepts it."""
+def require_valid(content: Mapping[str, Any], origin: str) -> None:
+    """Raise TerminologyError unless fhir.resources accepts this ConceptMap or ValueSet (R4B)."""
+    kind = content["resourceType"]
     try:
-        ConceptMap.model_validate(concept_map)
+        _MODELS[kind].model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_input=False, include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])
         raise TerminologyError(
-            f"The codes of center {center_id} are no valid FHIR ConceptMap: {path}: {first['msg']}.",
-            "Correct the cell; codes and system URLs hold no blanks.",
+            f"{origin}: no valid FHIR R4 {kind}: {path}: {first['msg']}.",
+            "Correct the element named; codes and system URLs hold no blanks, nothing is empty.",
         ) from error
-    return concept_map
-
-
-def _map_row(place: str, row: Mapping[str, str]) -> MapRow:
-    """One checked line of a center's map."""
-    need(place, row, ("source_system", "source_code", "equivalence", "status"))
-    one_of(place, "equivalence", row["equivalence"], COUNTED | REVIEW_ONLY)
-    one_of(place, "status", row["status"], MAP_STATUSES)
-    if row["status"] == "approved":
-        _check_sign_off(place, row)
-    return MapRow(
-        place=place,
-        source=(row["source_system"], row["source_code"]),
-        source_display=row["source_display"],
-        target=(row["target_system"], row["target_code"]),
-        target_display=row["target_display"],
-        equivalence=row["equivalence"],
-        status=row["status"],
-        verified_by=row["verified_by"],
-        verified_on=row["verified_on"],
-        comment=row["comment"],
-    )
-
-
-def _check_sign_off(place: str, row: Mapping[str, str]) -> None:
-    """An approved row says who approved what and when; R4 asks for a comment where meaning is lost."""
-    need(place, row, ("verified_by", "verified_on"))
-    try:
-        date.fromisoformat(row["verified_on"])
-    except ValueError:
-        raise wrong_cell(place, "verified_on", "this is no day", "Write the day as 2026-11-30.") from None
-    if row["equivalence"] == "unmatched":
-        if row["target_code"]:
-            raise wrong_cell(
-                place,
-                "target_code",
-                "an unmatched code has no target",
-                "Empty it or change equivalence.",
-            )
-        return
-    need(place, row, ("target_system", "target_code"))
-    if row["equivalence"] in {"narrower", "inexact"}:
-        need(place, row, ("comment",))
-
-
-def _canonical_code(
-    place: str, row: Mapping[str, str], path: Traversable, aliases: Mapping[str, str]
-) -> CanonicalCode:
-    """One checked line of a canonical code set."""
-    need(place, row, ("code_set", "concept", "system", "code", "display", "status", "source"))
-    one_of(place, "status", row["status"], CODE_STATUSES)
-    stem = path.name.removesuffix(".csv")
-    is_text = row["system"] == TEXT_SYSTEM
-    one_of(place, "code_set", row["code_set"], {stem.removesuffix("_text") if is_text else stem})
-    if row["system"] in aliases:
-        raise wrong_cell(
-            place, "system", f"{row['system']} is an alias", f"Write {aliases[row['system']]} instead."
-        )
-    if is_text and row["code"] != text_code(row["code"]):
-        raise wrong_cell(
-            place, "code", "this spelling can never match", f"Write it as {text_code(row['code'])}."
-        )
-    return CanonicalCode(**row)
-
-
-def _check_requirements(codes: Sequence[tuple[str, CanonicalCode]]) -> None:
-    """`requires` names something the core rules know: a spine site, or a question of a pain score."""
-    known = {"", "spine_site"} | {code.code for _, code in codes if code.code_set == "pain_score"}
-    for place, code in codes:
-        one_of(place, "requires", code.requires, known)

@@ -35,12 +35,16 @@ class Mart(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CenterFacts:
-    """A center as the head of the report shows it; `read_at` is the end of its last complete sync."""
+    """A center as the head of the report shows it.
+
+    `read_at` is the end of its last complete sync, `is_complete` whether its newest sync was complete.
+    """
 
     center_id: str
     name: str
     fhir_version: str
     read_at: dt.datetime | None
+    is_complete: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

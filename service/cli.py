@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mappings.errors import CryocohortError
+from service.cli_codes import codes
 
 if TYPE_CHECKING:
     from ingest.sync import Progress
@@ -25,6 +26,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(codes, name="codes")
 
 Config = Annotated[
     Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
@@ -53,7 +56,7 @@ def sync(config: Config = CONFIG) -> None:
     from service.nightly import sync_night
 
     with shown_progress() as progress:
-        report = sync_night(_night(_settings(config), progress))
+        report = sync_night(_night(_settings(config), progress, _stop_on_signals()))
     show_sync(report)
 
 
@@ -85,9 +88,7 @@ def serve(config: Config = CONFIG) -> None:
     from service.cli_output import LoggedProgress
     from service.serve import serve_nights
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stop_on_signals()
     serve_nights(_night(_settings(config, log_json=not sys.stderr.isatty()), LoggedProgress(), stop), stop)
 
 
@@ -98,18 +99,20 @@ def status(
 ) -> None:
     """Is it healthy? Last runs, centers, quarantine, release, next starts; exit 12 if not."""
     from service.cli_output import show_status
-    from service.serve import next_starts
+    from service.serve import latest_starts, next_starts
     from service.status import as_json as json_text
-    from service.status import read_status
+    from service.status import problems, read_status
+    from warehouse.lock import is_locked
 
-    settings = _settings(config)
-    found = read_status(settings.warehouse_folder)
-    starts = next_starts(settings, dt.datetime.now(dt.UTC))
+    settings, now = _settings(config), dt.datetime.now(dt.UTC)
+    status = read_status(settings.warehouse_folder)
+    found = problems(status, latest_starts(settings, now), is_locked=is_locked(settings.warehouse_folder))
+    starts = next_starts(settings, now)
     if as_json:
-        typer.echo(json_text(found, starts))
+        typer.echo(json_text(status, found, starts))
     else:
-        show_status(found, starts)
-    if not found.is_healthy:
+        show_status(status, found, starts)
+    if found:
         raise typer.Exit(12)
 
 
@@ -173,6 +176,14 @@ def _settings(folder: Path, *, log_json: bool = False) -> "Settings":
 
     _log(as_json=log_json)
     return load_settings(folder)
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set, so that a run ends between two units of work."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _log(*, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from ingest.sync import UnitLanded
 from mappings.errors import CryocohortError
 from outcomes.comparison import Comparison
 from service.nightly import RefreshReport, SyncReport
-from service.status import Status
+from service.status import Status, Step
 
 STATE_STYLES = {"as printed": "green", "known difference": "yellow", "different": "bold red"}
 
@@ -116,9 +116,11 @@ def show_comparison(comparisons: Sequence[Comparison]) -> None:
             console.print(f"[yellow]{escape(row.figure)}[/]: {escape(row.reason)}")
 
 
-def show_status(status: Status, next_starts: Mapping[str, dt.datetime]) -> None:
+def show_status(status: Status, problems: Sequence[str], next_starts: Mapping[Step, dt.datetime]) -> None:
     """Health, the last runs, the centers, the quarantine and what comes next."""
-    console.print("[green]healthy[/]" if status.is_healthy else "[bold red]not healthy[/]")
+    console.print("[bold red]not healthy[/]" if problems else "[green]healthy[/]")
+    for problem in problems:
+        console.print(f"  {escape(problem)}")
     runs = _table("Run", "Kind", "Started (UTC)", "Status", "Message")
     for run in status.runs:
         runs.add_row(str(run.run_id), run.kind, _minute(run.started_at), run.status, escape(run.message))

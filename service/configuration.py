@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mappings.errors import ConfigError
-from service.settings import CenterFile, CenterSettings, Settings, SettingsFile
+from service.scheduler import cron_trigger
+from service.settings import CenterFile, CenterSettings, Schedule, Settings, SettingsFile
 
 CENTER_ID = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
@@ -24,8 +25,17 @@ Model = TypeVar("Model", bound=BaseModel)
 def load_settings(folder: Path) -> Settings:
     """Read and check `folder`/cryocohort.toml and every folder/centers/<center>/center.toml."""
     settings_file = _model(folder / "cryocohort.toml", SettingsFile)
+    _check_crons(folder / "cryocohort.toml", settings_file.schedule)
     centers = tuple(_center(path) for path in _center_folders(folder / "centers"))
     return Settings(folder, settings_file, centers)
+
+
+def _check_crons(path: Path, schedule: Schedule) -> None:
+    for cron in (schedule.sync, schedule.refresh):
+        try:
+            cron_trigger(cron, schedule.timezone)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: schedule: {error.message}", error.next_step) from None
 
 
 def _center_folders(folder: Path) -> list[Path]:

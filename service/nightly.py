@@ -15,6 +15,7 @@ from pathlib import Path
 from ingest.client import FhirClient
 from ingest.sync import CenterReport, Progress, SyncContext, sync_center
 from mappings.errors import (
+    ConfigError,
     CryocohortError,
     FatalCheckError,
     IncompleteError,
@@ -127,10 +128,21 @@ def refresh_night(night: Night) -> RefreshReport:
 def report_night(night: Night) -> Path:
     """Write the HTML report, and the CSV of every figure beside it, from the published release."""
     settings = night.settings
-    settings.report_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_report_folder(settings)
     with open_mart(settings.warehouse_folder) as mart:
         write_figures(mart, settings.report_file.with_suffix(".csv"))
         return write_report(mart, settings.report_file, report_facts(settings, mart, night.clock()))
+
+
+def _make_report_folder(settings: Settings) -> None:
+    folder = settings.report_file.parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cryocohort.toml: report.file: {folder} cannot be made ({error.strerror}).",
+            "name a file in a folder that the user who runs cryocohort may write to.",
+        ) from None
 
 
 def open_warehouse(settings: Settings) -> Warehouse:

@@ -74,7 +74,7 @@ def cron_trigger(cron: str, timezone: str) -> CronTrigger:
         return CronTrigger.from_crontab(cron, timezone=ZoneInfo(timezone))
     except ValueError as error:
         raise ConfigError(
-            f"cryocohort.toml: schedule: the cron {cron!r} is not understood ({error}).",
+            f"The cron {cron!r} is not understood ({error}).",
             "write minute, hour, day, month and weekday, for example `15 1 * * *`.",
         ) from None
 
@@ -83,9 +83,7 @@ def first_after(trigger: CronTrigger, moment: dt.datetime) -> dt.datetime:
     """The first start of `trigger` after `moment`; ConfigError for a cron that never comes due."""
     start: dt.datetime | None = trigger.get_next_fire_time(None, moment + dt.timedelta(microseconds=1))
     if start is None:
-        raise ConfigError(
-            f"cryocohort.toml: schedule: the cron {trigger} never comes due.", "mend its day and month."
-        )
+        raise ConfigError(f"The cron {trigger} never comes due.", "mend its day and month.")
     return start
 
 

@@ -82,6 +82,15 @@ class Schedule(_Strict):
             raise ValueError("must name days of the week (mon-fri), not number them")
         return value
 
+    @model_validator(mode="after")
+    def _hours_that_every_night_has_once(self) -> "Schedule":
+        # When clocks change, local hours from midnight to three are skipped or come twice.
+        for cron in (self.sync, self.refresh):
+            hour = cron.split()[1]
+            if self.timezone != "UTC" and not (hour.isdigit() and 3 <= int(hour) <= 23):
+                raise ValueError("in a local time zone the hour must be one number from 3 to 23; or use UTC")
+        return self
+
 
 class Ingest(_Strict):
     """How much is asked again, and how much invalid content is too much."""

@@ -5,34 +5,45 @@ centers, counts and rules: no ids, no content.
 """
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from mappings.errors import NothingPublishedError, WarehouseError
 from warehouse.connection import Warehouse
 from warehouse.health import LastRelease, OpenFaults, last_release, latest_center_syncs, open_faults
-from warehouse.runs import CenterSync, Run, last_complete_syncs, run_history
+from warehouse.runs import (
+    CenterSync,
+    Run,
+    last_complete_syncs,
+    last_run,
+    newest_ended_run,
+    run_history,
+)
 
 RUNS_SHOWN = 10
+
+Step = Literal["sync", "refresh"]
+STEPS: tuple[Step, ...] = ("sync", "refresh")
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The last runs (newest first), each center's last and last complete sync, open faults, the release."""
+    """What the ledger says: runs (newest first), the newest of each kind that ended and that was complete.
+
+    `latest` and `complete` are each center's newest and newest complete sync.
+    """
 
     runs: tuple[Run, ...]
+    ended: dict[Step, Run | None]
+    last_complete: dict[Step, Run | None]
     latest: tuple[CenterSync, ...]
     complete: tuple[CenterSync, ...]
     quarantine: tuple[OpenFaults, ...]
     release: LastRelease | None
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether the newest sync and the newest refresh that ended were complete."""
-        ended = {run.kind: run.status for run in reversed(self.runs) if run.status != "running"}
-        return ended.get("sync") == ended.get("refresh") == "complete"
 
 
 _STATUS = TypeAdapter(Status)
@@ -42,6 +53,8 @@ def note_status(warehouse: Warehouse) -> None:
     """Write the status file of the warehouse, in one step, mode 0600."""
     status = Status(
         runs=tuple(run_history(warehouse, limit=RUNS_SHOWN)),
+        ended={step: newest_ended_run(warehouse, step) for step in STEPS},
+        last_complete={step: last_run(warehouse, kinds=(step,), status="complete") for step in STEPS},
         latest=tuple(latest_center_syncs(warehouse)),
         complete=tuple(last_complete_syncs(warehouse).values()),
         quarantine=tuple(open_faults(warehouse)),
@@ -69,10 +82,36 @@ def read_status(folder: Path) -> Status:
         ) from None
 
 
-def as_json(status: Status, next_starts: dict[str, dt.datetime]) -> str:
-    """The status as one JSON object for monitoring: the file's content, health and the next starts."""
+def problems(status: Status, latest_start: dict[Step, dt.datetime], *, is_locked: bool) -> list[str]:
+    """What is wrong, one sentence each; nothing when healthy.
+
+    `latest_start` says since when a complete run of each step should have begun at the latest; `is_locked`
+    whether a run holds the warehouse now.
+    """
+    found = [sentence for step in STEPS for sentence in _step_problems(status, step, latest_start[step])]
+    refreshed = status.last_complete["refresh"]
+    if refreshed and (status.release is None or status.release.run_id < refreshed.run_id):
+        found.append(f"Run {refreshed.run_id} was refreshed but never published.")
+    if not is_locked and any(run.status == "running" for run in status.runs[:1]):
+        found.append(f"Run {status.runs[0].run_id} ended without finishing.")
+    return found
+
+
+def _step_problems(status: Status, step: Step, latest_start: dt.datetime) -> Iterator[str]:
+    ended, complete = status.ended[step], status.last_complete[step]
+    if ended is not None and ended.status != "complete":
+        yield f"The last {step} (run {ended.run_id}) was {ended.status}."
+    if complete is None:
+        yield f"No {step} has been complete yet."
+    elif complete.started_at < latest_start:
+        yield f"The last complete {step} is overdue: it began at {complete.started_at:%Y-%m-%d %H:%M} UTC."
+
+
+def as_json(status: Status, found: list[str], next_starts: dict[Step, dt.datetime]) -> str:
+    """The status as one JSON object for monitoring: the file's content, its problems and the next starts."""
     whole = {
-        "healthy": status.is_healthy,
+        "healthy": not found,
+        "problems": found,
         "next_starts": next_starts,
         **_STATUS.dump_python(status, mode="json"),
     }

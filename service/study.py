@@ -110,11 +110,12 @@ def study_codes(settings: configured.Settings) -> list[MappedCode]:
 
 def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) -> ReportFacts:
     """What the report's head says of the study, the release and how fresh each center is."""
-    rows = mart.rows(
-        "SELECT center_id, max(finished_at) AS read_at FROM ops.center_sync "
-        "WHERE status = 'complete' GROUP BY ALL"
+    syncs = mart.rows(
+        "SELECT center_id, max(finished_at) FILTER (status = 'complete') AS read_at, "
+        "arg_max(status, run_id) = 'complete' AS is_complete FROM ops.center_sync GROUP BY center_id"
     )
-    read_at = {row["center_id"]: row["read_at"] for row in rows}
+    read_at = {row["center_id"]: row["read_at"] for row in syncs}
+    complete = {row["center_id"] for row in syncs if row["is_complete"]}
     study = settings.file.study
     return ReportFacts(
         study=study.title,
@@ -128,6 +129,7 @@ def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) ->
                 name=center.file.name,
                 fhir_version=center.file.fhir_version,
                 read_at=read_at.get(center.center_id),
+                is_complete=center.center_id in complete,
             )
             for center in settings.centers
         ],

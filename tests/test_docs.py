@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from docs.generate import COMMANDS, REFERENCE, pages
+from docs.generate import COMMANDS, GROUPS, REFERENCE, pages
 from mappings import errors
 from service.cli import app
 from service.settings import CenterFile, SettingsFile
@@ -26,6 +26,15 @@ def test_the_readme_names_every_command() -> None:
     registered = {command.callback.__name__ for command in app.registered_commands if command.callback}
     assert registered == set(COMMANDS)
     assert all(f"`cryocohort {command}" in README for command in COMMANDS)
+
+
+def test_the_reference_has_every_command_of_every_group() -> None:
+    registered = {group.name: group.typer_instance for group in app.registered_groups}
+    assert set(registered) == set(GROUPS)
+    for group, commands in GROUPS.items():
+        known = registered[group].registered_commands if registered[group] else []
+        names = {command.name or command.callback.__name__ for command in known if command.callback}
+        assert names == set(commands)
 
 
 def test_the_readme_names_every_exit_code() -> None:

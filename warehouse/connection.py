@@ -53,9 +53,7 @@ class Warehouse:
         """
         folder = folder.resolve()
         with _private_files():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # DuckDB spills from reads too, which do not set the umask.
-            (folder / "spill").mkdir(mode=0o700, exist_ok=True)
+            _make_folders(folder)
             lock = FolderLock.acquire(folder)
             try:
                 warehouse = cls(folder, lock, _Limits(threads, memory_limit))
@@ -140,6 +138,18 @@ def _next_number(transaction: Transaction) -> int:
     transaction.execute("UPDATE ops.last_transaction SET number = number + 1")
     number: int = transaction.value("SELECT number FROM ops.last_transaction")
     return number
+
+
+def _make_folders(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # DuckDB spills from reads too, which do not set the umask.
+        (folder / "spill").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(
+            f"The warehouse folder {folder} cannot be made or used ({error.strerror}).",
+            "Name a folder that the user who runs cryocohort may write to: warehouse.folder.",
+        ) from None
 
 
 def _connect(folder: Path, limits: _Limits) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:

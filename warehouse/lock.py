@@ -41,3 +41,15 @@ class FolderLock:
     def release(self) -> None:
         """Free the lock; the file stays, since removing it would let two processes lock two files."""
         os.close(self._descriptor)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a run holds the warehouse in `folder` right now."""
+    try:
+        with (folder / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -26,6 +26,9 @@ _UNREADABLE_TYPES = re.compile(r"\b(HUGEINT|UHUGEINT|BIGNUM|UUID|TIME|INTERVAL|T
 _DATE_TYPES = ("DATE", "TIMESTAMP")
 _OUR_IDS = frozenset({"center_id", "run_id"})
 
+# Ages of 90 and more are pooled, as the HIPAA Safe Harbor method has it: so few are that old.
+OLDEST_AGE = 90
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -42,7 +45,7 @@ class PublishedColumn:
 
     name: str
     source: str
-    treatment: Literal["copy", "pseudonym", "day", "month"]
+    treatment: Literal["copy", "pseudonym", "day", "month", "age"]
     comment: str
 
     @property
@@ -62,7 +65,7 @@ class KeyOfCenter:
 
 def published_columns(table: str, columns: Sequence[Column]) -> list[PublishedColumn]:
     """Decide what becomes of every column of `table`; raises SqlFileError for one that may not leave."""
-    kept = [column for column in columns if not _is_left_out(column.name)]
+    kept = [column for column in columns if not _is_left_out(table, column.name)]
     for column in kept:
         if _UNREADABLE_TYPES.search(column.sql_type):
             raise _refused(table, column, f"its type {column.sql_type} is not readable everywhere; cast it")
@@ -73,8 +76,10 @@ def published_columns(table: str, columns: Sequence[Column]) -> list[PublishedCo
     return published
 
 
-def _is_left_out(name: str) -> bool:
-    return name == "birth_date" or name.endswith("_at")
+def _is_left_out(table: str, name: str) -> bool:
+    # The run that landed a row tells, with the runs' own dates, when its resource was written.
+    tells_when = name.endswith("_at") or (name == "run_id" and table.startswith("core."))
+    return tells_when or name == "birth_date"
 
 
 def _published(table: str, column: Column) -> PublishedColumn:
@@ -83,6 +88,10 @@ def _published(table: str, column: Column) -> PublishedColumn:
         return PublishedColumn(name, name, "pseudonym", column.comment)
     if name == "index_date":
         return PublishedColumn("index_month", name, "month", column.comment)
+    if name.startswith("age_") and name.endswith("_years"):
+        return PublishedColumn(
+            name, name, "age", f"{column.comment} {OLDEST_AGE} means {OLDEST_AGE} or more."
+        )
     if name.endswith("_date"):
         comment = f"{column.comment} Days from the patient's index date.".strip()
         return PublishedColumn(f"{name.removesuffix('_date')}_day", name, "day", comment)

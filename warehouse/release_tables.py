@@ -10,7 +10,14 @@ import pyarrow as pa
 
 from mappings.errors import WarehouseError
 from warehouse.names import literal, with_names
-from warehouse.pseudonym import Column, KeyOfCenter, PublishedColumn, pseudonyms, published_columns
+from warehouse.pseudonym import (
+    OLDEST_AGE,
+    Column,
+    KeyOfCenter,
+    PublishedColumn,
+    pseudonyms,
+    published_columns,
+)
 from warehouse.releases import MART_FILE
 from warehouse.transaction import database_error, fetch
 
@@ -25,6 +32,9 @@ LEDGER_FACTS: Mapping[str, Sequence[str]] = {
     "ops.center_sync": ("run_id", "center_id", "status", "reason", "finished_at"),
     "ops.check_result": (
         "run_id", "check_name", "severity", "violations", "denominator", "status", "message",
+    ),
+    "ops.code_coverage": (
+        "center_id", "resource_type", "element", "codings", "mapped_codings", "mapped_share",
     ),
     "ops.unmapped": ("center_id", "resource_type", "element", "system", "resources"),
 }  # fmt: skip
@@ -177,6 +187,7 @@ def _expression(column: PublishedColumn, lookup: str) -> str:
         "pseudonym": "{lookup}.pseudonym AS {name}",
         "day": "date_diff('day', indexed.index_date, source.{source}) AS {name}",
         "month": "strftime(source.{source}, '%Y-%m') AS {name}",
+        "age": f"least(source.{{source}}, {OLDEST_AGE}) AS {{name}}",
     }
     return with_names(made[column.treatment], source=column.source, name=column.name, lookup=lookup)
 

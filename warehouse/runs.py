@@ -113,3 +113,13 @@ def last_complete_syncs(warehouse: Warehouse) -> dict[str, CenterSync]:
         "QUALIFY row_number() OVER (PARTITION BY center_id ORDER BY run_id DESC) = 1 ORDER BY center_id"
     )
     return {row["center_id"]: CenterSync(**row) for row in rows}
+
+
+def newest_ended_run(warehouse: Warehouse, kind: RunKind) -> Run | None:
+    """Return the newest run of this kind that is not running, however it ended, or None."""
+    rows = warehouse.rows(
+        "SELECT run_id, kind, started_at, finished_at, status, version, config_fingerprint, message "
+        "FROM ops.run WHERE kind = ? AND status <> 'running' ORDER BY run_id DESC LIMIT 1",
+        [kind],
+    )
+    return Run(**rows[0]) if rows else None

@@ -54,9 +54,9 @@ def segment_path(center_id: str, resource_type: str, run_id: int, number: int) -
 def write_segment(folder: Path, path: str, rows: Sequence[Row]) -> Segment:
     """Write `rows` (the columns of a raw segment) durably under `folder`, replacing an unlisted leftover."""
     target = folder / path
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     staging = target.with_suffix(".writing")
     try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_pylist(list(rows), schema=_SCHEMA), staging, compression="zstd")
         sync_to_disk(staging)
         staging.replace(target)

@@ -1,37 +1,67 @@
-"""Codes in the warehouse: the code map and system aliases as tables, and the codes in use that they lack."""
+"""Codes in the warehouse: the code map and system aliases as tables, and which codes in use they know.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+`ops.unmapped` lists the codes in use that mean no concept, `ops.code_coverage` the share that does, by center
+and domain (resource type and element).
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from mappings.terminology import MappedCode
-from warehouse.connection import Transaction
+from warehouse.connection import Transaction, Warehouse
 from warehouse.flat import FlatPart
 from warehouse.names import with_names
 
 _CODING_COLUMNS = {"element", "system", "code", "display"}
+_COMPONENT_COLUMNS = {"component_index", "code_system", "code", "value_code_system", "value_code"}
 
+_CODING = """
+SELECT center_id, run_id, {key} AS resource_key, element, system, code, display FROM {table}
+"""
+# A component's row repeats its code for every coding of its value, and the other way round.
+_COMPONENT = """
+SELECT DISTINCT center_id, run_id, {key} AS resource_key, component_index,
+    'code' AS element, code_system AS system, code, NULL::VARCHAR AS display
+FROM {table}
+UNION ALL
+SELECT DISTINCT center_id, run_id, {key}, component_index, 'value', value_code_system, value_code, NULL
+FROM {table}
+"""
+_OWNER = "SELECT {key} AS resource_key, patient_key FROM {owner}"
+_NO_OWNER = "SELECT NULL::VARCHAR AS resource_key, NULL::VARCHAR AS patient_key WHERE FALSE"
+
+_CODE_IN_USE = """
+CREATE OR REPLACE TEMP TABLE code_in_use (
+    center_id TEXT, resource_type TEXT, element TEXT, system TEXT, code TEXT, display TEXT,
+    codings BIGINT, resources BIGINT, patients BIGINT,
+    first_seen_at TIMESTAMP, last_seen_at TIMESTAMP, is_mapped BOOLEAN
+)
+"""
 # Spelled-out body sites (system `text`) are compared without blanks and in upper case, codes exactly.
-_UNMAPPED = r"""
-INSERT INTO ops.unmapped (center_id, resource_type, element, system, code, display, resources)
-WITH used AS (
+_USE = r"""
+, used AS (
     SELECT
         coding.center_id,
         coding.element,
         coalesce(known_system.system, coding.system, '') AS system,
         coding.code,
-        coding.display,
-        coding.{key} AS resource_key,
-        CASE
-            WHEN coding.system = 'text' THEN upper(regexp_replace(coding.code, '\s', '', 'g'))
-            ELSE coding.code
-        END AS compared,
-    FROM {table} AS coding
+        max(coalesce(coding.display, '')) AS display,
+        count(*) AS codings,
+        count(DISTINCT coding.resource_key) AS resources,
+        count(DISTINCT owner.patient_key) AS patients,
+        min(run.started_at) AS first_seen_at,
+        max(run.started_at) AS last_seen_at,
+    FROM coding
     LEFT JOIN ops.system_alias AS known_system ON coding.system = known_system.alias
+    LEFT JOIN owner ON coding.resource_key = owner.resource_key
+    LEFT JOIN ops.run AS run ON coding.run_id = run.run_id
     WHERE coding.code IS NOT NULL
+    GROUP BY ALL
 ),
 
 known AS (
-    SELECT
+    SELECT DISTINCT
         center_id,
         system,
         CASE WHEN system = 'text' THEN upper(regexp_replace(code, '\s', '', 'g')) ELSE code END AS compared,
@@ -44,13 +74,67 @@ SELECT
     used.element,
     used.system,
     used.code,
-    max(coalesce(used.display, '')),
-    count(DISTINCT used.resource_key),
+    used.display,
+    used.codings,
+    used.resources,
+    used.patients,
+    used.first_seen_at,
+    used.last_seen_at,
+    known.compared IS NOT NULL,
 FROM used
-ANTI JOIN known
-    ON used.center_id = known.center_id AND used.system = known.system AND used.compared = known.compared
-GROUP BY used.center_id, used.element, used.system, used.code
+LEFT JOIN known
+    ON used.center_id = known.center_id
+    AND used.system = known.system
+    AND CASE WHEN used.system = 'text' THEN upper(regexp_replace(used.code, '\s', '', 'g')) ELSE used.code END
+    = known.compared
 """
+# A resource landed again carries the later run only: what was seen before stays.
+_SEEN_BEFORE = """
+UPDATE code_in_use SET
+    first_seen_at = least(before.first_seen_at, code_in_use.first_seen_at),
+    last_seen_at = greatest(before.last_seen_at, code_in_use.last_seen_at)
+FROM ops.unmapped AS before
+WHERE code_in_use.center_id = before.center_id
+    AND code_in_use.resource_type = before.resource_type
+    AND code_in_use.element = before.element
+    AND code_in_use.system = before.system
+    AND code_in_use.code = before.code
+"""
+_UNMAPPED = """
+INSERT INTO ops.unmapped BY NAME
+SELECT * EXCLUDE (codings, is_mapped) FROM code_in_use WHERE NOT is_mapped
+"""
+_COVERAGE = """
+INSERT INTO ops.code_coverage BY NAME
+SELECT
+    center_id,
+    resource_type,
+    element,
+    sum(codings)::BIGINT AS codings,
+    coalesce(sum(codings) FILTER (is_mapped), 0)::BIGINT AS mapped_codings,
+    coalesce(sum(codings) FILTER (is_mapped), 0) / sum(codings) AS mapped_share,
+FROM code_in_use
+GROUP BY ALL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class UnmappedCode:
+    """A code in use that means no concept; instants are aware UTC, None for runs no longer in the ledger.
+
+    `system` is empty when the resources name none, and 'text' for a spelled-out body site.
+    """
+
+    center_id: str
+    resource_type: str
+    element: str
+    system: str
+    code: str
+    display: str
+    resources: int
+    patients: int
+    first_seen_at: dt.datetime | None
+    last_seen_at: dt.datetime | None
 
 
 def load_codes(transaction: Transaction, code_map: Sequence[MappedCode], aliases: Mapping[str, str]) -> None:
@@ -63,10 +147,51 @@ def load_codes(transaction: Transaction, code_map: Sequence[MappedCode], aliases
 
 
 def find_unmapped(transaction: Transaction, parts: Sequence[FlatPart]) -> None:
-    """List in `ops.unmapped` the codes of the flat coding tables that mean no concept, by use."""
+    """List in `ops.unmapped` the codes of the flat tables that mean no concept, by use.
+
+    `ops.code_coverage` gets the share of codings that do mean one.
+    """
+    transaction.execute(_CODE_IN_USE)
+    by_table = {part.table: part for part in parts}
+    for part in by_table.values():
+        for resource_type, coding in _codings(part):
+            owner = _owner(part, by_table)
+            statement = f"INSERT INTO code_in_use WITH coding AS ({coding}), owner AS ({owner}){_USE}"
+            transaction.execute(statement, {"resource_type": resource_type})
+    transaction.execute(_SEEN_BEFORE)
     transaction.execute("DELETE FROM ops.unmapped")
-    coding_parts = {part.table: part for part in parts if set(part.columns) >= _CODING_COLUMNS}
-    for table, part in coding_parts.items():
-        key = next(column for column in part.columns if column.endswith("_key"))
-        statement = with_names(_UNMAPPED, table=f"flat.{table}", key=key)
-        transaction.execute(statement, {"resource_type": part.view.resource})
+    transaction.execute(_UNMAPPED)
+    transaction.execute("DELETE FROM ops.code_coverage")
+    transaction.execute(_COVERAGE)
+    transaction.execute("DROP TABLE code_in_use")
+
+
+def unmapped_codes(warehouse: Warehouse) -> list[UnmappedCode]:
+    """The codes in use that meant no concept at the last refresh, those of most resources first."""
+    rows = warehouse.rows(
+        "SELECT center_id, resource_type, element, system, code, display, resources, patients, "
+        "first_seen_at, last_seen_at FROM ops.unmapped "
+        "ORDER BY resources DESC, patients DESC, center_id, resource_type, element, system, code"
+    )
+    return [UnmappedCode(**row) for row in rows]
+
+
+def _codings(part: FlatPart) -> Iterator[tuple[str, str]]:
+    """The resource type and the query of the codings that a flat table holds, if it holds any."""
+    table, columns = f"flat.{part.table}", set(part.columns)
+    if columns >= _CODING_COLUMNS:
+        yield part.view.resource, with_names(_CODING, table=table, key=_key(part))
+    if columns >= _COMPONENT_COLUMNS:
+        yield f"{part.view.resource}Component", with_names(_COMPONENT, table=table, key=_key(part))
+
+
+def _owner(part: FlatPart, by_table: Mapping[str, FlatPart]) -> str:
+    """The query of the patient of each resource, from the table of the resources themselves."""
+    owner = by_table.get(part.table.rpartition("_")[0])
+    if owner is None or not {_key(part), "patient_key"} <= set(owner.columns):
+        return _NO_OWNER
+    return with_names(_OWNER, key=_key(part), owner=f"flat.{owner.table}")
+
+
+def _key(part: FlatPart) -> str:
+    return next(column for column in part.columns if column.endswith("_key"))

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from mappings.compiler import compile_view
+from mappings.errors import CryocohortError, ViewError
 from mappings.viewdef import parse_view
 
 # Both expect '' for join() of an empty collection; FHIRPath says empty, and its authors proposed null.
@@ -20,6 +21,7 @@ BASE_URL = "http://server.example/fhir"
 
 @dataclass(frozen=True, slots=True)
 class Case:
+    file: str
     suite: str
     title: str
     fhir_version: str
@@ -28,14 +30,16 @@ class Case:
 
 
 def cases(folder: Path) -> list[Case]:
-    """Every test of every file of a folder."""
+    """Every test of every test file of a folder and the folders in it."""
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.rglob("*.json")):
         suite = json.loads(path.read_text(encoding="utf-8"))
         version = "R5" if path.name.endswith(".r5.json") else "R4"
-        found += [
-            Case(suite["title"], test["title"], version, suite["resources"], test) for test in suite["tests"]
-        ]
+        if "resources" in suite:
+            found += [
+                Case(path.name, suite["title"], test["title"], version, suite["resources"], test)
+                for test in suite["tests"]
+            ]
     return found
 
 
@@ -53,6 +57,17 @@ def run(case: Case) -> tuple[list[str], list[tuple[Any, ...]]]:
         view = compile_view(parse_view(case.test["view"]), fhir_version=case.fhir_version, strict=True)
         result = connection.execute(view.sql)
         return [column[0] for column in result.description], result.fetchall()
+
+
+def verdict(case: Case) -> str:
+    """What is wrong with the outcome of a case, be it rows or an expected error; '' when nothing is."""
+    if not case.test.get("expectError"):
+        return differences(case)
+    try:
+        run(case)
+    except (ViewError, duckdb.ConversionException):
+        return ""
+    return "an error was expected"
 
 
 def differences(case: Case) -> str:
@@ -83,3 +98,24 @@ def cell(value: Any) -> Any:
     if isinstance(value, int | float | Decimal):
         return f"number {float(value)!r}"
     return [cell(item) for item in value] if isinstance(value, list) else value
+
+
+class Report:
+    """The outcome of each case by file, in the form of the standard's test report."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, dict[str, list[dict[str, object]]]] = {}
+
+    def judge(self, case: Case) -> str:
+        """The verdict on a case, noted."""
+        try:
+            problem = verdict(case)
+        except (CryocohortError, duckdb.Error) as error:
+            problem = f"{type(error).__name__}: {error}"
+        entry = {"name": case.title, "result": {"passed": not problem}}
+        self.files.setdefault(case.file, {"tests": []})["tests"].append(entry)
+        return problem
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.files, indent=2) + "\n", encoding="utf-8")

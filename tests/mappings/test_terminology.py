@@ -142,6 +142,7 @@ def test_the_shipped_sets_hold_exactly_the_concepts_that_core_reads() -> None:
         ("http://hl7.org/fhir/sid/icd-10-cm", "C79.51", "metastasis", "bone_metastasis", "spine_site"),
         ("http://www.ama-assn.org/go/cpt", "20983", "procedure", "cryoablation", "spine_site"),
         (SNOMED, "26782000", "procedure", "cryoablation", "spine_site"),
+        (SNOMED, "178923005", "procedure", "cryoablation", "spine_site"),
         ("http://www.cms.gov/Medicare/Coding/ICD10", "0P543ZZ", "procedure", "vertebral_destruction", ""),
         ("http://www.cms.gov/Medicare/Coding/ICD10", "0P543ZZ", "region", "thoracic", ""),
         ("http://www.ama-assn.org/go/cpt", "20982", "procedure", "other_ablation", ""),
@@ -177,6 +178,35 @@ def test_a_code_means_what_its_source_says(
 )
 def test_codes_known_to_be_wrong_or_unverified_are_not_shipped(code: str) -> None:
     assert code not in {each.code for each in load_codes()}
+
+
+def test_every_shipped_code_says_how_sure_it_is_and_by_what_source() -> None:
+    assert {code.status for code in load_codes()} == {"verified", "second-hand"}
+    assert all(code.source for code in load_codes())
+    second_hand = {code.code for code in load_codes() if code.status == "second-hand"}
+    assert {"178923005", "26782000"} <= second_hand
+
+
+def test_the_check_digit_of_every_snomed_code_is_right() -> None:
+    """SNOMED CT identifiers end in a Verhoeff digit: it shows a mistyped or swapped digit."""
+    wrong = [code.code for code in load_codes() if code.system == SNOMED and _verhoeff(code.code)]
+    assert wrong == []
+    assert _verhoeff("178923006")
+    assert _verhoeff("178932005")
+
+
+def _verhoeff(digits: str) -> int:
+    """0 for a right identifier: sums in the dihedral group of order 10, each digit permuted by its place."""
+    once = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+    total = 0
+    for place, character in enumerate(reversed(digits)):
+        digit = int(character)
+        for _ in range(place % 8):
+            digit = once[digit]
+        turned = total + digit if total < 5 else total - digit
+        is_mirrored = (total < 5) != (digit < 5)
+        total = turned % 5 + 5 * is_mirrored
+    return total
 
 
 def test_every_level_has_a_code_and_the_usual_spellings() -> None:
@@ -383,9 +413,19 @@ def test_a_center_cannot_give_a_canonical_code_another_meaning(tmp_path: Path) -
         mapped(tmp_path, change)
 
 
-def test_a_code_that_fhir_does_not_allow_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TerminologyError, match="center x are no valid FHIR ConceptMap"):
-        mapped(tmp_path, {"source_code": "V  T8"})
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"source_code": "V  T8"}, "source_code"),
+        ({"target_code": "77  435000"}, "target_code"),
+        ({"source_system": "urn:oid: 1"}, "source_system"),
+    ],
+)
+def test_a_code_that_fhir_does_not_allow_is_refused(
+    tmp_path: Path, change: dict[str, str], column: str
+) -> None:
+    with pytest.raises(TerminologyError, match=rf"row 2, column {column}: .* blanks"):
+        mapped(tmp_path, change)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +456,8 @@ def test_what_a_spreadsheet_adds_does_no_harm(tmp_path: Path) -> None:
     ("change", "column", "expected"),
     [
         ({}, "code", "the same code as in"),
-        ({"code": "1", "status": "unverified"}, "status", "'unverified' is unknown"),
+        ({"code": "1", "status": "unverified"}, "status", "an unverified code cannot be a default"),
+        ({"code": "1", "status": "guess"}, "status", "'guess' is unknown"),
         ({"code": "1", "code_set": "region"}, "code_set", "'region' is unknown"),
         ({"code": "1", "concept": ""}, "concept", "empty"),
         ({"code": "1", "source": ""}, "source", "empty"),

@@ -278,7 +278,10 @@ def test_codes_in_use_without_a_concept_are_listed_by_use(
     ]
     land_coded(warehouse, views)
     run_build(warehouse, views, core, code_map=codes, aliases={"urn:s": "s"})
-    rows = warehouse.rows("SELECT * FROM ops.unmapped ORDER BY resources DESC, system")
+    rows = warehouse.rows(
+        "SELECT * EXCLUDE (patients, first_seen_at, last_seen_at) FROM ops.unmapped "
+        "ORDER BY resources DESC, system"
+    )
     place = {"center_id": "a", "resource_type": "Patient", "element": "marital"}
     assert rows == [
         place | {"system": "s", "code": "odd", "display": "d3", "resources": 2},

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_testbed import Bed
+from core_testbed import TABLES, Bed
 
 from warehouse.sqlfile import CheckHeader, SqlFile, read_sql_file
 
 PATHS = sorted((Path(__file__).parents[2] / "warehouse" / "checks").glob("*.sql"))
 Plant = Callable[[Bed], None]
+# Read by a check alone, which is why the bed of the core tables lacks it.
+TABLES["ops.code_coverage"] = (
+    "center_id TEXT, resource_type TEXT, element TEXT, codings BIGINT, mapped_codings BIGINT,"
+    " mapped_share DOUBLE"
+)
 INDEX = "2020-03-10"
 RIB = {"body_site": ["urn:x|rib"]}
 EVENT = {"event": ["complication:fracture"]}
@@ -67,6 +72,20 @@ def _no_body_site(bed: Bed) -> None:
     bed.cryoablation("x2", "c2", codes={"intent": ["intent:curative"]})
 
 
+def _codes_changed(bed: Bed) -> None:
+    """Body sites that mostly mean nothing, and findings that need not mean anything."""
+    for element, share in (("body_site", 0.79), ("used", 0.1), ("code", 0.5)):
+        bed.add(
+            "ops.code_coverage",
+            center_id="a",
+            resource_type="Procedure",
+            element=element,
+            codings=100,
+            mapped_codings=round(100 * share),
+            mapped_share=share,
+        )
+
+
 PLANTS: dict[str, Plant] = {
     "ablation_outside_spine": lambda bed: bed.cryoablation("x2", codes=RIB),
     "ablation_without_date": lambda bed: bed.cryoablation("x2", "c-p1", day="2020-03"),
@@ -76,6 +95,7 @@ PLANTS: dict[str, Plant] = {
     "center_without_cohort": lambda bed: bed.add(
         "ops.code_map", center_id="b", system="s", code="c", code_set="s"
     ),
+    "code_coverage": _codes_changed,
     "complication_not_linked": lambda bed: bed.adverse_event("e2", day="2020-12-01", codes=EVENT),
     "complication_without_grade": lambda bed: bed.adverse_event("e2", day="2020-03-20", codes=EVENT),
     "date_unreadable": lambda bed: bed.score("o9", 5, "soon"),

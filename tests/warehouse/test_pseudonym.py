@@ -21,7 +21,8 @@ def treated(name: str, sql_type: str = "VARCHAR") -> list[tuple[str, str]]:
     ("name", "sql_type", "becomes"),
     [
         ("score", "DOUBLE", [("score", "copy")]),
-        ("run_id", "INTEGER", [("run_id", "copy")]),
+        ("run_id", "INTEGER", []),
+        ("age_at_index_years", "INTEGER", [("age_at_index_years", "age")]),
         ("session_key", "VARCHAR", [("session_key", "pseudonym")]),
         ("index_date", "DATE", [("index_month", "month")]),
         ("death_date", "DATE", [("death_day", "day")]),

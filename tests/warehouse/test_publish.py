@@ -148,11 +148,11 @@ def test_the_canaries_are_in_the_private_warehouse(built: Warehouse) -> None:
 def test_only_named_tables_and_columns_leave(release: Release) -> None:
     assert set(release.tables) == {
         "core.patient", "core.rule", "core.session", "outcomes.metric_result",
-        "ops.run", "ops.center_sync", "ops.check_result", "ops.unmapped",
+        "ops.run", "ops.center_sync", "ops.check_result", "ops.unmapped", "ops.code_coverage",
     }  # fmt: skip
     with open_release(release.path / "mart.duckdb") as mart:
         patient_row = mart.rows("SELECT * FROM core.patient")[0]
-        assert list(patient_row) == ["center_id", "patient_key", "run_id", "sex", "index_month", "death_day"]
+        assert list(patient_row) == ["center_id", "patient_key", "sex", "index_month", "death_day"]
         assert "message" not in mart.rows("SELECT * FROM ops.run")[0]
         assert mart.rows("SELECT * FROM ops.unmapped") == [
             {
