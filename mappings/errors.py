@@ -5,6 +5,7 @@
     │   ├── ViewError              10   a ViewDefinition or one of its FHIRPath expressions is wrong
     │   ├── TerminologyError       10   a code list or a center's map is wrong
     │   └── SqlFileError           10   a shipped or added .sql file breaks its contract
+    ├── QueryError                  2   a query typed by a reader cannot be run on the release
     ├── SignInError                11   a center refused our credentials
     ├── ServerError                12   a center's FHIR server failed or answered something that is not FHIR
     │   └── IncompleteError        12   a run ended without everything it had to read
@@ -14,7 +15,7 @@
     │   └── NothingPublishedError  14   no release has been published yet
     └── FatalCheckError            15   a fatal quality check was violated; the release was withheld
 
-Exit code 2 is wrong usage of the command line, 1 a defect of ours (with a traceback). The tree lives in
+Exit code 2 is also wrong usage of the command line, 1 a defect of ours (with a traceback). The tree lives in
 the lowest layer because every layer raises from it and imports go one way only.
 """
 
@@ -49,6 +50,12 @@ class TerminologyError(ConfigError):
 
 class SqlFileError(ConfigError):
     """A shipped or added .sql file breaks its contract."""
+
+
+class QueryError(CryocohortError):
+    """A query typed by a reader cannot be run on the release."""
+
+    exit_code = 2
 
 
 class SignInError(CryocohortError):

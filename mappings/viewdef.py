@@ -209,10 +209,10 @@ def load_view(path: Traversable | Path) -> ViewDefinition:
     try:
         data = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except (OSError, ValueError) as error:
-        raise ViewError(f"{path.name} cannot be read as JSON: {error}.", "Correct the file.") from None
+        raise ViewError(f"{path} cannot be read as JSON: {error}.", "Correct the file.") from None
     if not isinstance(data, dict):
-        raise ViewError(f"{path.name} holds no JSON object.", "Write one ViewDefinition per file.")
-    return parse_view(data, path.name)
+        raise ViewError(f"{path} holds no JSON object.", "Write one ViewDefinition per file.")
+    return parse_view(data, str(path))
 
 
 def load_views(folder: Traversable | Path) -> list[NamedView]:

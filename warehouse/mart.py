@@ -5,9 +5,11 @@ from typing import Any
 
 import duckdb
 
-from mappings.errors import NothingPublishedError
+from mappings.errors import NothingPublishedError, QueryError
 from warehouse.releases import MART_FILE, current_release
 from warehouse.transaction import Parameters, Row, database_error, fetch
+
+_HOW_TO_ASK = "SHOW ALL TABLES lists what there is; the release can be read, not changed or left."
 
 
 class Mart:
@@ -21,12 +23,17 @@ class Mart:
         return fetch(self._connection, sql, params)
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Run one query; returns the column names and the rows."""
+        """Run one query of a reader; returns the column names and the rows.
+
+        Raises QueryError with DuckDB's reason: whoever asks may see what the release holds.
+        """
         try:
             cursor = self._connection.execute(sql)
+            if cursor is None:
+                raise QueryError("The query is empty.", _HOW_TO_ASK)
             return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:
-            raise database_error(error) from None
+            raise QueryError(f"The query was refused: {str(error).splitlines()[0]}", _HOW_TO_ASK) from None
 
     def close(self) -> None:
         """Close the release."""

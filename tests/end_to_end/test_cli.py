@@ -99,11 +99,14 @@ def test_sql_answers_from_the_release_as_csv(first_night: Night1) -> None:
         "SELECT * FROM read_text('/etc/hostname')",
         "COPY core.patient TO '/tmp/out.csv'",
         "DROP TABLE core.patient",
+        "SELECT * FROM core.patients",
+        "",
     ],
 )
 def test_sql_can_neither_write_nor_leave_the_release(first_night: Night1, query: str) -> None:
     ended = cryocohort("sql", query, "--config", str(first_night.study.config))
-    assert ended.returncode == 14
+    assert ended.returncode == 2
+    assert "next step: SHOW ALL TABLES" in ended.stderr
     assert first_night.study.mart("SELECT count(*) AS n FROM core.patient") == [{"n": 74}]
 
 

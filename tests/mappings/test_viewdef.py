@@ -75,7 +75,7 @@ def test_tags_and_constants_are_typed() -> None:
     ],
 )
 def test_an_error_names_the_file_the_place_and_what_is_allowed(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(ViewError, match=rf"^patient\.json is not a ViewDefinition: .*{message}"):
+    with pytest.raises(ViewError, match=rf"patient\.json is not a ViewDefinition: .*{message}"):
         parse_view({**VIEW, **change}, "patient.json")
 
 
@@ -91,9 +91,9 @@ def test_views_of_a_folder_are_named_by_their_files(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("not a view")
     found = [(view.table, view.fhir_version, view.view.origin) for view in load_views(tmp_path)]
     assert found == [
-        ("patient", None, "patient.json"),
-        ("procedure", "R4", "procedure.r4.json"),
-        ("procedure", "R5", "procedure.r5.json"),
+        ("patient", None, str(tmp_path / "patient.json")),
+        ("procedure", "R4", str(tmp_path / "procedure.r4.json")),
+        ("procedure", "R5", str(tmp_path / "procedure.r5.json")),
     ]
 
 
@@ -115,7 +115,7 @@ def test_one_table_with_a_general_and_a_versioned_view_is_an_error(tmp_path: Pat
 def test_a_file_without_a_json_object_is_an_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "patient.json"
     path.write_text(content)
-    with pytest.raises(ViewError, match=r"^patient\.json"):
+    with pytest.raises(ViewError, match=r"patient\.json"):
         load_view(path)
 
 
