@@ -99,9 +99,8 @@ def status(
 ) -> None:
     """Is it healthy? Last runs, centers, quarantine, release, next starts; exit 12 if not."""
     from service.cli_output import show_status
-    from service.serve import latest_starts, next_starts
     from service.status import as_json as json_text
-    from service.status import problems, read_status
+    from service.status import latest_starts, next_starts, problems, read_status
     from warehouse.lock import is_locked
 
     settings, now = _settings(config), dt.datetime.now(dt.UTC)

@@ -5,7 +5,7 @@ import datetime as dt
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from rich.console import Console
@@ -13,12 +13,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ingest.sync import Progress as SyncProgress
-from ingest.sync import UnitLanded
 from mappings.errors import CryocohortError
-from outcomes.comparison import Comparison
-from service.nightly import RefreshReport, SyncReport
-from service.status import Status, Step
+
+if TYPE_CHECKING:  # each of these brings a heavy library, and a command should wait for its own only
+    from ingest.sync import Progress as SyncProgress
+    from ingest.sync import UnitLanded
+    from outcomes.comparison import Comparison
+    from service.nightly import RefreshReport, SyncReport
+    from service.status import Status, Step
 
 STATE_STYLES = {"as printed": "green", "known difference": "yellow", "different": "bold red"}
 
@@ -38,7 +40,7 @@ def show_error(error: CryocohortError) -> None:
 class LoggedProgress:
     """Progress as log lines, for everything that is not a terminal."""
 
-    def landed(self, event: UnitLanded) -> None:
+    def landed(self, event: "UnitLanded") -> None:
         """One line a unit."""
         counts = event.counts
         structlog.get_logger().info(
@@ -60,7 +62,7 @@ class BarProgress:
         self._bars = bars
         self._tasks: dict[tuple[str, str], TaskID] = {}
 
-    def landed(self, event: UnitLanded) -> None:
+    def landed(self, event: "UnitLanded") -> None:
         """Move the bar of the center's step; centers report from their own threads."""
         key = event.center_id, event.step
         if key not in self._tasks:
@@ -70,7 +72,7 @@ class BarProgress:
 
 
 @contextmanager
-def shown_progress() -> Iterator[SyncProgress]:
+def shown_progress() -> Iterator["SyncProgress"]:
     """Bars on a terminal, log lines elsewhere."""
     if not error_console.is_terminal:
         yield LoggedProgress()
@@ -80,7 +82,7 @@ def shown_progress() -> Iterator[SyncProgress]:
         yield BarProgress(bars)
 
 
-def show_sync(report: SyncReport) -> None:
+def show_sync(report: "SyncReport") -> None:
     """What each center sent and what became of it."""
     table = _table("Center", "Resource type", "received", "new or changed", "unchanged", "quarantined")
     for center in report.centers:
@@ -90,7 +92,7 @@ def show_sync(report: SyncReport) -> None:
     console.print(table)
 
 
-def show_refresh(report: RefreshReport) -> None:
+def show_refresh(report: "RefreshReport") -> None:
     """What was built, which checks found something, and which release was published."""
     core = {count.table: count.rows for count in report.tables if count.table.startswith("core.")}
     console.print(f"run {report.run_id}: {len(core)} core tables, {len(report.results)} figures")
@@ -104,7 +106,7 @@ def show_refresh(report: RefreshReport) -> None:
     console.print(f"published release {report.release.number}: {report.release.path}", soft_wrap=True)
 
 
-def show_comparison(comparisons: Sequence[Comparison]) -> None:
+def show_comparison(comparisons: Sequence["Comparison"]) -> None:
     """Each figure, what the publication prints and what was computed."""
     table = _table("Figure", "printed", "computed", "")
     for row in comparisons:
@@ -116,7 +118,7 @@ def show_comparison(comparisons: Sequence[Comparison]) -> None:
             console.print(f"[yellow]{escape(row.figure)}[/]: {escape(row.reason)}")
 
 
-def show_status(status: Status, problems: Sequence[str], next_starts: Mapping[Step, dt.datetime]) -> None:
+def show_status(status: "Status", problems: Sequence[str], next_starts: Mapping["Step", dt.datetime]) -> None:
     """Health, the last runs, the centers, the quarantine and what comes next."""
     console.print("[bold red]not healthy[/]" if problems else "[green]healthy[/]")
     for problem in problems:

@@ -8,9 +8,8 @@ import structlog
 
 from mappings.errors import CryocohortError
 from service.nightly import Night, open_warehouse, refresh_night, report_night, sync_night
-from service.scheduler import ScheduledStep, Timetable, cron_trigger, first_after, next_start, run_timetable
+from service.scheduler import ScheduledStep, Timetable, next_start, run_timetable
 from service.settings import Settings
-from service.status import Step
 from warehouse.publish import unpublished_run
 from warehouse.runs import RunKind, last_run
 
@@ -43,28 +42,6 @@ def timetable(settings: Settings, steps: list[ScheduledStep]) -> Timetable:
     """The configured zone and grace for `steps`."""
     schedule = settings.file.schedule
     return Timetable(steps, schedule.timezone, dt.timedelta(hours=schedule.misfire_grace_hours))
-
-
-def next_starts(settings: Settings, now: dt.datetime) -> dict[Step, dt.datetime]:
-    """When a service that runs would start each step next."""
-    zone = settings.file.schedule.timezone
-    return {step: first_after(cron_trigger(cron, zone), now) for step, cron in _crons(settings).items()}
-
-
-def latest_starts(settings: Settings, now: dt.datetime) -> dict[Step, dt.datetime]:
-    """Since when a complete run of each step should have begun: a period of its cron and the grace ago."""
-    schedule = settings.file.schedule
-    grace = dt.timedelta(hours=schedule.misfire_grace_hours)
-    starts = {}
-    for step, cron in _crons(settings).items():
-        trigger = cron_trigger(cron, schedule.timezone)
-        coming = first_after(trigger, now)
-        starts[step] = now - (first_after(trigger, coming) - coming) - grace
-    return starts
-
-
-def _crons(settings: Settings) -> dict[Step, str]:
-    return {"sync": settings.file.schedule.sync, "refresh": settings.file.schedule.refresh}
 
 
 def last_complete(settings: Settings) -> dict[RunKind, dt.datetime | None]:

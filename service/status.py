@@ -13,6 +13,8 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from mappings.errors import NothingPublishedError, WarehouseError
+from service.scheduler import cron_trigger, first_after
+from service.settings import Settings
 from warehouse.connection import Warehouse
 from warehouse.health import LastRelease, OpenFaults, last_release, latest_center_syncs, open_faults
 from warehouse.runs import (
@@ -105,6 +107,28 @@ def _step_problems(status: Status, step: Step, latest_start: dt.datetime) -> Ite
         yield f"No {step} has been complete yet."
     elif complete.started_at < latest_start:
         yield f"The last complete {step} is overdue: it began at {complete.started_at:%Y-%m-%d %H:%M} UTC."
+
+
+def next_starts(settings: Settings, now: dt.datetime) -> dict[Step, dt.datetime]:
+    """When a service that runs would start each step next."""
+    zone = settings.file.schedule.timezone
+    return {step: first_after(cron_trigger(cron, zone), now) for step, cron in _crons(settings).items()}
+
+
+def latest_starts(settings: Settings, now: dt.datetime) -> dict[Step, dt.datetime]:
+    """Since when a complete run of each step should have begun: a period of its cron and the grace ago."""
+    schedule = settings.file.schedule
+    grace = dt.timedelta(hours=schedule.misfire_grace_hours)
+    starts = {}
+    for step, cron in _crons(settings).items():
+        trigger = cron_trigger(cron, schedule.timezone)
+        coming = first_after(trigger, now)
+        starts[step] = now - (first_after(trigger, coming) - coming) - grace
+    return starts
+
+
+def _crons(settings: Settings) -> dict[Step, str]:
+    return {"sync": settings.file.schedule.sync, "refresh": settings.file.schedule.refresh}
 
 
 def as_json(status: Status, found: list[str], next_starts: dict[Step, dt.datetime]) -> str:
