@@ -72,8 +72,8 @@ def test_without_a_suspect_the_thirty_days_after_a_session_decide(
     assert [row["lesion_key"] for row in events(bed, "lesion_key")] == ([] if reason else [None])
 
 
-@pytest.mark.parametrize("day", ["2020-09-01", "2020-03-01", "2020-03", None])
-def test_a_suspect_links_whatever_the_date(day: str | None) -> None:
+@pytest.mark.parametrize("day", ["2020-09-01", SESSION, "2020-03", "2020", None])
+def test_a_suspect_links_whatever_the_later_date(day: str | None) -> None:
     bed = Bed()
     bed.treated(day=SESSION)
     bed.adverse_event("e1", day=day, codes={"event": NERVE}, references=SUSPECT)
@@ -315,6 +315,9 @@ def test_a_condition_is_dated_by_its_onset_and_a_refuted_one_is_none() -> None:
         (["ae_severity:mild", "ctcae_grade:3"], "CTCAE", "3", "major"),
         (["ctcae_grade:1", "ctcae_grade:3"], "CTCAE", "3", "major"),
         (["ae_severity:moderate", "ae_outcome:fatal"], "CTCAE", "5", "major"),
+        (["ctcae_grade:2", "ae_outcome:fatal"], "CTCAE", "5", "major"),
+        (["sir_class:B", "ae_outcome:fatal"], "SIR", "B", "major"),
+        (["cirse_grade:2", "ae_outcome:fatal"], "CIRSE", "2", "major"),
         (["ae_outcome:resolved"], None, None, None),
         ([], None, None, None),
     ],
@@ -329,3 +332,21 @@ def test_the_class_follows_the_best_scale(
     [row] = events(bed, "scale, grade, class, rule")
     assert (row["scale"], row["grade"], row["class"]) == (scale, grade, expected)
     assert (row["rule"] == "no grade") is (expected is None)
+    assert ("fatal outcome" in row["rule"]) is ("ae_outcome:fatal" in codes)
+
+
+def test_a_fatal_outcome_in_any_report_of_an_event_makes_it_major() -> None:
+    bed = Bed()
+    bed.treated(day=SESSION, codes={"complication": [*NERVE, "sir_class:B"]})
+    codes = {"event": NERVE, "outcome": ["ae_outcome:fatal"]}
+    bed.adverse_event("e1", day="2020-03-11", codes=codes)
+    bed.build()
+    assert events(bed, "n_reports, scale, grade, class, rule") == [
+        {
+            "n_reports": 2,
+            "scale": "SIR",
+            "grade": "B",
+            "class": "major",
+            "rule": "fatal outcome: major whatever the grade",
+        }
+    ]

@@ -196,6 +196,36 @@ COURSES = [
     ),
     Course("baseline: not after the start", [(8, f"{INDEX}T09:00:01+01:00")], {}, AT_NINE),
     Course(
+        "baseline: before the start, although written on the next day",
+        [(8, "2020-03-11T00:30:00+14:00")],
+        {"baseline": 8},
+        f"{INDEX}T20:00:00+01:00",
+    ),
+    Course(
+        "baseline: not after the start, although written on the day before",
+        [(8, "2020-03-09T23:30:00-10:00")],
+        {},
+        AT_NINE,
+    ),
+    Course(
+        "baseline: the last by its instant, not by its day",
+        [(8, f"{INDEX}T01:00:00+14:00"), (5, "2020-03-09T23:00:00+01:00")],
+        {"baseline": 5},
+        AT_NINE,
+    ),
+    Course(
+        "baseline: within thirty times 24 hours, although written on day -31",
+        [(8, "2020-02-08T23:30:00-10:00")],
+        {"baseline": 8},
+        AT_NINE,
+    ),
+    Course(
+        "baseline: day -30 before the hour of the start",
+        [(8, "2020-02-09T08:00:00+01:00")],
+        {"baseline": 8},
+        AT_NINE,
+    ),
+    Course(
         "baseline: a time against a session without one is like no time",
         [(8, f"{INDEX}T20:00:00+01:00")],
         {"baseline": 8},

@@ -127,6 +127,11 @@ def test_painful_is_a_baseline_above_zero_or_a_coded_indication(
         ({"onset_text": "2020"}, False),
         ({}, False),
         ({"recorded_text": "2020-03-01", "verification_status": "refuted"}, False),
+        ({"recorded_text": "2020-03-09", "clinical_status": "active"}, True),
+        ({"recorded_text": "2020-03-09", "clinical_status": "resolved"}, False),
+        ({"onset_text": "2019", "clinical_status": "inactive"}, False),
+        ({"onset_text": "2019", "clinical_status": "remission"}, False),
+        ({"recorded_text": "2020-03-10", "clinical_status": "resolved"}, True),
         ({"recorded_text": "2020-03-01", "patient": "p2"}, False),
     ],
 )
@@ -141,7 +146,8 @@ def test_pain_as_the_reason_of_the_index_ablation_counts_coded_or_referenced() -
     bed = Bed()
     for name in ("p1", "p2", "p3"):
         bed.metastasis(f"c-{name}", "T8", patient=name)
-    bed.condition("pain", patient="p2", codes={"code": ["painful:pain_in_spine"]})
+    ended = {"onset_text": "2019", "clinical_status": "resolved"}
+    bed.condition("pain", patient="p2", codes={"code": ["painful:pain_in_spine"]}, **ended)
     bed.cryoablation("x1", "c-p1", codes={"reason": ["painful:pain_in_spine"]})
     bed.cryoablation("x2", "c-p2", "pain", patient="p2")
     bed.cryoablation("x3", "c-p3", patient="p3")

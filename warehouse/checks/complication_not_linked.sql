@@ -7,8 +7,8 @@
 -- SELECT count(*) FROM flat.complication_report
 -- """
 -- advice = """
--- Reports before or long after a session, of another Procedure or without a day are left out; a suspect
--- Procedure of the cohort would link them.
+-- Reports before or long after a session, after death, of another Procedure or without a day are left out.
+-- A suspect Procedure of the cohort links late ones and those without a day.
 -- """
 SELECT
     center_id,
@@ -17,5 +17,6 @@ SELECT
 FROM flat.complication_report
 WHERE
     exclusion_reason IN (
-        'before the first session', 'caused by another procedure', 'no full date', 'too long after a session'
+        'before the first session', 'before its suspect session', 'caused by another procedure',
+        'after death', 'no full date', 'too long after a session'
     )

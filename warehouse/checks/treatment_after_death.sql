@@ -4,19 +4,14 @@
 -- severity = "convention"
 -- threshold = 0.0
 -- denominator = """
--- SELECT count(*) FROM core.treatment
+-- SELECT count(*) FROM flat.ablation
 -- """
 -- advice = """
--- One of the two dates is wrong, or two patients were merged; ask the center.
+-- One of the two dates is wrong, or two patients were merged. The treatment is left out; ask the center.
 -- """
 SELECT
-    treatment.center_id,
-    treatment.treatment_key,
-    'after death' AS reason
-FROM core.treatment AS treatment
-INNER JOIN flat.dated AS died
-    ON
-        treatment.patient_key = died.resource_key
-        AND died.resource_type = 'Patient'
-        AND died.element = 'deceased'
-WHERE treatment.treated_date > died.latest_date
+    center_id,
+    procedure_key,
+    exclusion_reason AS reason
+FROM flat.ablation
+WHERE exclusion_reason = 'after death'

@@ -4,12 +4,13 @@
 -- key = ["procedure_key"]
 -- needs = [
 --     "flat.ablation_candidate", "flat.treated_level", "flat.procedure_reference", "flat.concept",
---     "core.rule",
+--     "flat.dated", "core.rule",
 -- ]
 -- reference = "STROBE statement, item 13: numbers at each stage and reasons for exclusion"
 -- definition = """
 -- The first step of the flow that a Procedure fails, and its reason. Steps: 1 found, 2 completed, 3
--- cryoablation, 4 vertebral site, 5 metastasis confirmed, 6 in the study window (both ends inclusive).
+-- cryoablation, 4 vertebral site, 5 metastasis confirmed, 6 in the study window (both ends inclusive) and not
+-- after death, since one of the two dates must be wrong then. A status outside the FHIR value set is 'other'.
 -- """
 -- [columns]
 -- center_id = "Center that sent the Procedure."
@@ -44,6 +45,12 @@ judged AS (
         ablation_candidate.*,
         CASE
             WHEN ablation_candidate.status IS NULL THEN 'status missing'
+            WHEN
+                ablation_candidate.status NOT IN (
+                    'preparation', 'in-progress', 'not-done', 'on-hold', 'stopped', 'completed',
+                    'entered-in-error', 'unknown'
+                )
+                THEN 'status other'
             WHEN ablation_candidate.status <> 'completed' THEN 'status ' || ablation_candidate.status
         END AS status_reason,
         CASE
@@ -65,9 +72,15 @@ judged AS (
             WHEN ablation_candidate.performed_date < study_rule.study_start THEN 'before the study window'
             WHEN ablation_candidate.performed_date > study_rule.study_end THEN 'after the study window'
             WHEN ablation_candidate.performed_date > study_rule.data_lock THEN 'after the data lock'
+            WHEN ablation_candidate.performed_date > died.latest_date THEN 'after death'
         END AS window_reason
     FROM flat.ablation_candidate AS ablation_candidate
     CROSS JOIN core.rule AS study_rule
+    LEFT JOIN flat.dated AS died
+        ON
+            ablation_candidate.patient_key = died.resource_key
+            AND died.resource_type = 'Patient'
+            AND died.element = 'deceased'
     LEFT JOIN confirmed ON ablation_candidate.procedure_key = confirmed.procedure_key
     LEFT JOIN primary_bone_tumor ON ablation_candidate.procedure_key = primary_bone_tumor.procedure_key
 )

@@ -16,7 +16,7 @@
 -- index_session_key = "First session."
 -- index_date = "Local calendar day of the first session."
 -- index_started_at = "Start of the first session as an instant in UTC, if known."
--- sex = "Patient.gender."
+-- sex = "Patient.gender; unknown for any code outside the FHIR value set."
 -- birth_date = "Birth date; NULL when partial."
 -- is_dead = "Dead at the data lock."
 -- death_date = "Day of death; NULL when not told or partial."
@@ -25,7 +25,10 @@ WITH deceased AS (
     SELECT
         patient.patient_key,
         patient.run_id,
-        patient.gender AS sex,
+        CASE
+            WHEN patient.gender IN ('female', 'male', 'other') THEN patient.gender
+            WHEN patient.gender IS NOT NULL THEN 'unknown'
+        END AS sex,
         born.dated_date AS birth_date,
         died.dated_date AS death_date,
         died.latest_date AS latest_death_date,

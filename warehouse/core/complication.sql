@@ -11,8 +11,8 @@
 -- Reports of the same patient, session and event whose dates lie no more than three days apart are one
 -- event; reports about two different lesions stay two. The first route leads: AdverseEvent, Procedure,
 -- Condition. The grade is the best scale any of its reports has, worst grade within it: SIR, CIRSE, CTCAE (a
--- fatal outcome is CTCAE 5), then the FHIR severity as the last resort. Scales are never converted; an event
--- without a grade has no class.
+-- fatal outcome is CTCAE 5), then the FHIR severity as the last resort. Scales are never converted, but an
+-- event with a fatal outcome is major whatever its grade; an event without a grade has no class.
 -- """
 -- [columns]
 -- complication_key = "Leading report of the event."
@@ -84,12 +84,11 @@ grade_reading AS (
         CASE code_set
             WHEN 'sir_class' THEN 1
             WHEN 'cirse_grade' THEN 2
-            WHEN 'ctcae_grade' THEN 3
-            WHEN 'ae_outcome' THEN 4
-            ELSE 5
+            WHEN 'ae_severity' THEN 4
+            ELSE 3
         END AS scale_order,
         CASE code_set WHEN 'ae_outcome' THEN '5' ELSE concept END AS grade,
-        CASE code_set WHEN 'ae_outcome' THEN 'fatal outcome = CTCAE 5' END AS source_rule
+        code_set = 'ae_outcome' AS is_fatal_outcome
     FROM flat.concept
     WHERE
         code_set IN ('sir_class', 'cirse_grade', 'ctcae_grade', 'ae_severity')
@@ -102,7 +101,7 @@ ranked_report AS (
         event_lesion.*,
         grade_reading.scale,
         grade_reading.grade,
-        grade_reading.source_rule,
+        grade_reading.is_fatal_outcome,
         row_number() OVER (
             PARTITION BY
                 event_lesion.patient_key,
@@ -145,7 +144,7 @@ event AS (
         max(event_concept) AS event_concept,
         max(CASE WHEN grade_rank = 1 THEN scale END) AS scale,
         max(CASE WHEN grade_rank = 1 THEN grade END) AS grade,
-        max(CASE WHEN grade_rank = 1 THEN source_rule END) AS source_rule,
+        coalesce(bool_or(is_fatal_outcome), FALSE) AS has_fatal_outcome,
         max(run_id) AS run_id
     FROM ranked_report
     GROUP BY center_id, patient_key, session_key, event_identity, spell, event_lesion_key
@@ -165,13 +164,15 @@ SELECT
     event.scale,
     event.grade,
     CASE
+        WHEN event.has_fatal_outcome THEN 'major'
         WHEN event.scale = 'SIR' AND event.grade IN ('A', 'B') THEN 'minor'
         WHEN event.scale IN ('CIRSE', 'CTCAE') AND event.grade IN ('1', '2') THEN 'minor'
         WHEN event.scale = 'FHIR severity' AND event.grade IN ('mild', 'moderate') THEN 'minor'
         WHEN event.scale IS NOT NULL THEN 'major'
     END AS class,
     CASE
-        WHEN event.source_rule IS NOT NULL THEN event.source_rule
+        WHEN event.has_fatal_outcome AND event.scale = 'CTCAE' THEN 'fatal outcome = CTCAE 5'
+        WHEN event.has_fatal_outcome THEN 'fatal outcome: major whatever the grade'
         WHEN event.scale = 'SIR' THEN 'SIR: A-B minor, C-F major'
         WHEN event.scale = 'CIRSE' THEN 'CIRSE: 1-2 minor, 3-6 major'
         WHEN event.scale = 'CTCAE' THEN 'CTCAE: 1-2 minor, 3-5 major'

@@ -13,8 +13,10 @@
 -- Three routes: AdverseEvents, complications noted on the ablation (or on its cementoplasty), Conditions
 -- with a complication code. A report belongs to the session of the Procedure it names as suspect, else to
 -- the latest session up to 30 days before it (both ends included); a Condition needs its onset (else its
--- recording) in that time. An AdverseEvent that blames only Procedures we know and did not count as
--- treatments is not a complication of one. The lesion is known only when the Procedure treats exactly one.
+-- recording) in that time. A suspect whose session is later than the event did not cause it. An event that
+-- occurred or had its onset after death is none; one detected or recorded after death may be. An AdverseEvent
+-- that blames only Procedures we know and did not count as treatments is not a complication of one. The
+-- lesion is known only when the Procedure treats exactly one.
 -- """
 -- [columns]
 -- report_key = "Route, resource and event."
@@ -85,6 +87,7 @@ known_condition AS (
         condition.patient_key,
         condition.run_id,
         coded_event.concept,
+        onset.dated_date AS happened_date,
         coalesce(onset.dated_date, recorded.dated_date) AS occurred_date,
         coalesce(onset.latest_date, recorded.latest_date) AS latest_date
     FROM flat.condition AS condition
@@ -126,6 +129,8 @@ event_date AS (
     SELECT
         resource_key AS adverse_event_key,
         dated_date,
+        latest_date,
+        CASE WHEN element = 'occurred' THEN dated_date END AS happened_date,
         row_number() OVER (
             PARTITION BY resource_key
             ORDER BY CASE element WHEN 'occurred' THEN 1 WHEN 'detected' THEN 2 ELSE 3 END
@@ -134,29 +139,41 @@ event_date AS (
     WHERE resource_type = 'AdverseEvent'
 ),
 
-suspect AS (
+blamed AS (
     SELECT
         adverse_event_reference.adverse_event_key,
         treating.session_key,
         treating.session_date,
         treating.lesion_key,
         treating.patient_key,
-        procedure.procedure_key IS NOT NULL AS is_known,
-        row_number() OVER (
-            PARTITION BY adverse_event_reference.adverse_event_key
-            ORDER BY
-                treating.session_date DESC NULLS LAST,
-                treating.lesion_key ASC NULLS LAST,
-                procedure.procedure_key ASC NULLS FIRST
-        ) AS choice,
-        min(treating.lesion_key) OVER (PARTITION BY adverse_event_reference.adverse_event_key)
-        = max(treating.lesion_key)
-            OVER (PARTITION BY adverse_event_reference.adverse_event_key)
-            AS is_one_lesion
+        procedure.procedure_key,
+        coalesce(treating.session_date > event_date.latest_date, FALSE) AS is_later
     FROM flat.adverse_event_reference AS adverse_event_reference
     LEFT JOIN flat.procedure AS procedure ON adverse_event_reference.target_key = procedure.procedure_key
     LEFT JOIN treating ON adverse_event_reference.target_key = treating.procedure_key
+    LEFT JOIN event_date
+        ON
+            adverse_event_reference.adverse_event_key = event_date.adverse_event_key
+            AND event_date.choice = 1
     WHERE adverse_event_reference.element = 'suspect'
+),
+
+-- A later session is the last choice: another suspect may have caused the event.
+suspect AS (
+    SELECT
+        *,
+        procedure_key IS NOT NULL AS is_known,
+        row_number() OVER (
+            PARTITION BY adverse_event_key
+            ORDER BY
+                is_later ASC,
+                session_date DESC NULLS LAST,
+                lesion_key ASC NULLS LAST,
+                procedure_key ASC NULLS FIRST
+        ) AS choice,
+        min(lesion_key) OVER (PARTITION BY adverse_event_key, is_later)
+        = max(lesion_key) OVER (PARTITION BY adverse_event_key, is_later) AS is_one_lesion
+    FROM blamed
 ),
 
 adverse_event_report AS (
@@ -171,6 +188,7 @@ adverse_event_report AS (
         adverse_event.adverse_event_key AS resource_key,
         coalesce(coded_event.concept, effect.concept) AS event_concept,
         sent_event.sent_code,
+        event_date.happened_date,
         event_date.dated_date AS occurred_date,
         suspect.session_key AS suspect_session_key,
         CASE WHEN suspect.is_one_lesion THEN suspect.lesion_key END AS lesion_key,
@@ -178,6 +196,7 @@ adverse_event_report AS (
             WHEN coalesce(adverse_event.status, '') = 'entered-in-error' THEN 'entered in error'
             WHEN coalesce(adverse_event.actuality, 'missing') <> 'actual' THEN 'event is not actual'
             WHEN suspect.is_known AND suspect.session_key IS NULL THEN 'caused by another procedure'
+            WHEN suspect.is_later THEN 'before its suspect session'
         END AS invalid_reason
     FROM flat.adverse_event AS adverse_event
     LEFT JOIN coded_event
@@ -222,7 +241,9 @@ noted_event AS (
         concept AS event_key,
         'Procedure' AS resource_type,
         procedure_key AS resource_key,
-        cast(NULL AS DATE) AS occurred_date
+        cast(NULL AS DATE) AS happened_date,
+        cast(NULL AS DATE) AS occurred_date,
+        cast(NULL AS DATE) AS latest_date
     FROM noted_concept
     UNION ALL
     SELECT
@@ -232,7 +253,9 @@ noted_event AS (
         'code' AS event_key,
         'Procedure' AS resource_type,
         procedure_key AS resource_key,
-        cast(NULL AS DATE) AS occurred_date
+        cast(NULL AS DATE) AS happened_date,
+        cast(NULL AS DATE) AS occurred_date,
+        cast(NULL AS DATE) AS latest_date
     FROM noted_code
     UNION ALL
     SELECT
@@ -242,7 +265,9 @@ noted_event AS (
         known_condition.condition_key AS event_key,
         'Condition' AS resource_type,
         known_condition.condition_key AS resource_key,
-        known_condition.occurred_date
+        known_condition.happened_date,
+        known_condition.occurred_date,
+        known_condition.latest_date
     FROM flat.procedure_reference AS procedure_reference
     INNER JOIN known_condition ON procedure_reference.target_key = known_condition.condition_key
     WHERE procedure_reference.element = 'complication'
@@ -260,10 +285,13 @@ procedure_report AS (
         noted_event.resource_key,
         noted_event.event_concept,
         noted_event.sent_code,
+        noted_event.happened_date,
         coalesce(noted_event.occurred_date, treating.session_date) AS occurred_date,
         treating.session_key AS suspect_session_key,
         treating.lesion_key,
-        cast(NULL AS VARCHAR) AS invalid_reason
+        CASE
+            WHEN noted_event.latest_date < treating.session_date THEN 'before its suspect session'
+        END AS invalid_reason
     FROM noted_event
     INNER JOIN flat.procedure AS procedure ON noted_event.procedure_key = procedure.procedure_key
     INNER JOIN treating ON noted_event.procedure_key = treating.procedure_key
@@ -281,6 +309,7 @@ condition_report AS (
         condition_key AS resource_key,
         concept AS event_concept,
         cast(NULL AS VARCHAR) AS sent_code,
+        happened_date,
         occurred_date,
         cast(NULL AS VARCHAR) AS suspect_session_key,
         cast(NULL AS VARCHAR) AS lesion_key,
@@ -317,6 +346,9 @@ placed AS (
         date_diff('day', session_before.session_date, report.occurred_date) AS days_after_session,
         CASE
             WHEN report.invalid_reason IS NOT NULL THEN report.invalid_reason
+            WHEN
+                report.happened_date > cohort.observed_until AND cohort.observed_until < study_rule.data_lock
+                THEN 'after death'
             WHEN report.occurred_date > study_rule.data_lock THEN 'after the data lock'
             WHEN report.suspect_session_key IS NOT NULL THEN NULL
             WHEN report.occurred_date IS NULL THEN 'no full date'

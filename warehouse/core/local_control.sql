@@ -34,7 +34,15 @@ WITH assessment AS (
         observation.center_id,
         observation.patient_key,
         observation.run_id,
-        observation.status AS observation_status,
+        CASE
+            WHEN
+                observation.status IN (
+                    'registered', 'preliminary', 'final', 'amended', 'corrected', 'cancelled',
+                    'entered-in-error', 'unknown'
+                )
+                THEN observation.status
+            WHEN observation.status IS NOT NULL THEN 'other'
+        END AS observation_status,
         observation.body_structure_key
     FROM flat.observation AS observation
     INNER JOIN flat.concept AS concept

@@ -9,7 +9,8 @@
 -- comparator, unit, value, range, date, birth, death, data lock. Of the scores of one day that stand for the
 -- same phase (before the treatment, index day without a time, 24-hour window, after) the highest counts, on
 -- ties the smallest key: so a score before and one after the treatment on the same day do not hide each
--- other.
+-- other. Where score and session both have an instant, these decide, whatever days their offsets make of
+-- them: a score before the start is of the index day at the latest, one after it at the earliest.
 -- """
 -- [columns]
 -- pain_score_key = "Observation."
@@ -22,7 +23,7 @@
 -- scored_date = "Local calendar day; NULL for partial dates."
 -- scored_at = "Instant in UTC, if the center sent a time with offset."
 -- scored_precision = "year, month, day, local_time, instant or invalid; NULL without a date."
--- day_from_index = "Calendar days from the index date."
+-- day_from_index = "Calendar days from the index date; 0 when its instant is on the other side of the start."
 -- hours_from_index = "Hours from the start of the index session; NULL unless both have a time."
 -- phase = "before, index_day (no time, so before or after), 24h or after."
 -- n_scores_that_day = "Valid scores of the patient on that day and phase."
@@ -41,7 +42,7 @@ WITH placed AS (
         effective.dated_date AS scored_date,
         effective.dated_at AS scored_at,
         effective.dated_precision AS scored_precision,
-        date_diff('day', cohort.index_date, effective.dated_date) AS day_from_index,
+        date_diff('day', cohort.index_date, effective.dated_date) AS written_day,
         date_diff('second', cohort.index_started_at, effective.dated_at) / 3600.0 AS hours_from_index,
         study_rule.h24_from_hours,
         study_rule.h24_to_hours,
@@ -73,6 +74,17 @@ WITH placed AS (
             AND effective.element = 'effective'
 ),
 
+timed AS (
+    SELECT
+        *,
+        CASE
+            WHEN hours_from_index <= 0 THEN least(written_day, 0)
+            WHEN hours_from_index > 0 THEN greatest(written_day, 0)
+            ELSE written_day
+        END AS day_from_index
+    FROM placed
+),
+
 -- A score charted at the very start of the treatment was taken before it.
 phased AS (
     SELECT
@@ -86,15 +98,15 @@ phased AS (
                 THEN '24h'
             WHEN day_from_index IS NOT NULL THEN 'after'
         END AS phase
-    FROM placed
+    FROM timed
 ),
 
 ranked AS (
     SELECT
         *,
-        count(*) OVER (PARTITION BY patient_key, scored_date, phase, invalid_reason) AS n_alike,
+        count(*) OVER (PARTITION BY patient_key, day_from_index, phase, invalid_reason) AS n_alike,
         row_number() OVER (
-            PARTITION BY patient_key, scored_date, phase, invalid_reason
+            PARTITION BY patient_key, day_from_index, phase, invalid_reason
             ORDER BY score DESC, pain_score_key ASC
         ) AS day_rank
     FROM phased

@@ -5,7 +5,8 @@
 -- needs = ["core.pain_score", "core.rule"]
 -- reference = "Cazzato et al. 2022; windows of the study rules, all ends inclusive"
 -- definition = """
--- baseline: last score in the window before the start of the index session; scores of the index day without
+-- baseline: last score before the start of the index session that lies in the window by calendar days or,
+-- where score and session both have an instant, by as many times 24 hours; scores of the index day without
 -- a time count as before only when there is no other, and are flagged. 24h: nearest to 24 hours within its
 -- hours; scores without a time stand for 24 hours a day, so day 1 goes before day 2. 1m: nearest to the
 -- target day within its days, the earlier one on ties. last: last score from its first day on, which may be
@@ -36,12 +37,16 @@ candidate AS (
         'baseline' AS time_point,
         1 AS time_order,
         CASE WHEN usable.phase = 'before' THEN 0 ELSE 1 END AS preference,
-        cast(-usable.day_from_index AS DOUBLE) AS distance
+        cast(-usable.hours AS DOUBLE) AS distance
     FROM usable
     CROSS JOIN core.rule AS study_rule
     WHERE
         usable.phase IN ('before', 'index_day')
-        AND usable.day_from_index BETWEEN study_rule.baseline_from_day AND study_rule.baseline_to_day
+        AND (
+            usable.day_from_index BETWEEN study_rule.baseline_from_day AND study_rule.baseline_to_day
+            OR usable.hours_from_index
+            BETWEEN study_rule.baseline_from_day * 24 AND study_rule.baseline_to_day * 24
+        )
     UNION ALL
     SELECT
         usable.*,

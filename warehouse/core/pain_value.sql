@@ -16,7 +16,7 @@
 -- center_id = "Center that sent the Observation."
 -- patient_key = "Patient."
 -- run_id = "Run that landed this version."
--- status = "Observation.status."
+-- status = "Observation.status; other for any code outside the FHIR value set."
 -- scale = "nprs, vas, faces, verbal or interference."
 -- score = "Value as sent; NULL when there is none."
 -- value_form = "quantity, integer, answer, or one of these with the prefix component_; NULL without a value."
@@ -201,7 +201,15 @@ SELECT
     pain_observation.center_id,
     pain_observation.patient_key,
     pain_observation.run_id,
-    pain_observation.status,
+    CASE
+        WHEN
+            pain_observation.status IN (
+                'registered', 'preliminary', 'final', 'amended', 'corrected', 'cancelled',
+                'entered-in-error', 'unknown'
+            )
+            THEN pain_observation.status
+        WHEN pain_observation.status IS NOT NULL THEN 'other'
+    END AS status,
     coalesce(chosen_reading.scale, pain_observation.own_scale, 'nprs') AS scale,
     chosen_reading.score,
     chosen_reading.value_form,

@@ -10,15 +10,16 @@
 -- reference = "Cazzato et al., Eur Radiol 2022;32:4137-4146; SNOMED CT 48926009 pain in spine"
 -- definition = """
 -- Painful: a baseline score above 0, or pain in the spine coded as the reason of an ablation of the index
--- session or as a Condition that is that reason or was recorded or had its onset up to the index date. Last
--- contact: day of death, else the latest dated score, assessment or completed procedure up to the data lock.
--- The primary is the one the treated metastasis refers to, else the first on file.
+-- session or as a Condition that is that reason or was recorded or had its onset up to the index date; a
+-- Condition known before that date that is inactive, in remission or resolved counts only as that reason.
+-- Last contact: day of death, else the latest dated score, assessment or completed procedure up to the data
+-- lock. The primary is the one the treated metastasis refers to, else the first on file.
 -- """
 -- [columns]
 -- patient_key = "Patient."
 -- center_id = "Center that treated."
 -- run_id = "Run that landed the Patient; NULL when the Patient itself has not been received."
--- sex = "male, female, other, unknown; NULL when not sent."
+-- sex = "male, female, other, unknown (also for any other code); NULL when not sent."
 -- birth_date = "Birth date; NULL when partial. Never published."
 -- age_at_index_years = "Completed years at the index date; NULL without a full birth date."
 -- index_date = "Local calendar day of the first treatment."
@@ -36,6 +37,7 @@ WITH valid_condition AS (
     SELECT
         condition.condition_key,
         condition.patient_key,
+        coalesce(condition.clinical_status, '') IN ('inactive', 'remission', 'resolved') AS has_ended,
         concept.code_set,
         concept.concept,
         least(
@@ -106,6 +108,7 @@ painful_indication AS (
             cohort.patient_key = valid_condition.patient_key
             AND valid_condition.code_set = 'painful'
             AND cohort.index_date >= valid_condition.known_date
+            AND (cohort.index_date = valid_condition.known_date OR NOT valid_condition.has_ended)
 ),
 
 referenced_primary AS (
