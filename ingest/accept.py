@@ -39,6 +39,8 @@ def accept(resources: Iterable[JsonObject], task: Task, center: Center) -> Accep
             continue
         minimised = minimise(resource, task.ask.resource_type)
         issues = [*judge(resource, center.fhir_version), *minimised.issues]
+        if task.query.names_nobody(resource, center.base_url):
+            issues.append(_without_patient(task))
         if issues:
             accepted.quarantined += _quarantined(resource, minimised, issues, task)
         elif task.query.admits(resource, center.base_url):
@@ -49,15 +51,30 @@ def accept(resources: Iterable[JsonObject], task: Task, center: Center) -> Accep
     return accepted
 
 
+def _without_patient(task: Task) -> Issue:
+    resource_type = task.ask.resource_type
+    # Servers behind another public address write absolute references below that one.
+    return Issue(
+        "subject",
+        f"{resource_type.name}.{resource_type.patient_element}",
+        "The reference names no patient of this server: it is missing, logical, or below another base URL.",
+    )
+
+
 def instant(value: object) -> dt.datetime | None:
-    """A FHIR instant as an aware datetime; None for anything without a time zone or not a time."""
+    """A FHIR instant in UTC; None for anything without a time zone, not a time, or beyond UTC's range."""
     if not isinstance(value, str):
         return None
     try:
         found = dt.datetime.fromisoformat(value)
     except ValueError:
         return None  # a leap second, say: the content hash decides then
-    return found if found.tzinfo is not None else None
+    if found.tzinfo is None:
+        return None
+    try:
+        return found.astimezone(dt.UTC)
+    except OverflowError:
+        return None  # a fill-in date such as 0001-01-01T00:00:00+02:00 lies before the first instant of UTC
 
 
 def _landed(resource: Mapping[str, Any], minimised: Minimised) -> Landed:

@@ -8,7 +8,7 @@ of the answer: when either changes, everything is read anew.
 import datetime as dt
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.center import Center
 from ingest.minimise import canonical
@@ -97,7 +97,11 @@ def _ask(center: Center, code_map: Sequence[MappedCode], resource_type: Resource
                 f"The code map of center {center.center_id} has no code to search {resource_type.name} by.",
                 "add approved codes to the center's codes folder.",
             )
-    return Ask(resource_type, search, codes, _fingerprint(center, resource_type, search, codes))
+    # What makes a member belongs to the cohort's fingerprint: a code that comes to mean cryoablation
+    # brings in patients whose procedures were read before.
+    members = member_codings(center, code_map, resource_type) if search.step == "cohort" else set()
+    ask = Ask(resource_type, search, codes, "")
+    return replace(ask, fingerprint=_fingerprint(center, ask, sorted(members)))
 
 
 def _codings(center: Center, code_map: Sequence[MappedCode], search: Search) -> tuple[tuple[str, str], ...]:
@@ -109,15 +113,15 @@ def _codings(center: Center, code_map: Sequence[MappedCode], search: Search) -> 
     return tuple(sorted(found))
 
 
-def _fingerprint(
-    center: Center, resource_type: ResourceType, search: Search, codes: CodeFilter | None
-) -> str:
+def _fingerprint(center: Center, ask: Ask, members: Sequence[tuple[str, str]]) -> str:
+    resource_type, search, codes = ask.resource_type, ask.search, ask.codes
     told = {
         "base_url": center.base_url,
         "resource_type": resource_type.name,
         "patient_parameter": search.patient_parameter,
         "code_parameter": search.code_parameter,
         "codes": [list(coding) for coding in codes.codings] if codes else [],
+        "members": [list(coding) for coding in members],
         "elements": list(search.elements),
         "kept": [
             sorted(resource_type.elements),

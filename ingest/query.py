@@ -89,6 +89,12 @@ class Query:
         found = patient_of(resource, self.patients.element, base_url) if self.patients else None
         return found is not None and not self._admits_patient(resource, base_url)
 
+    def names_nobody(self, resource: Mapping[str, Any], base_url: str) -> bool:
+        """Whether an answer to a question about patients refers to no patient of this server at all."""
+        if self.patients is None or not self._admits_code(resource):
+            return False
+        return patient_of(resource, self.patients.element, base_url) is None
+
     def _filters(self) -> Iterator[tuple[str, str]]:
         if self.codes is not None:
             tokens = (f"{escape(system)}|{escape(code)}" for system, code in self.codes.codings)

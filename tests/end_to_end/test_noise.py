@@ -46,7 +46,7 @@ def test_each_invalid_resource_is_in_quarantine_with_rule_path_and_body(
     faults = first_night.study.work(
         "SELECT rule, path, body FROM ops.quarantine WHERE is_open AND center_id = ?", [center]
     )
-    assert {fault["path"] for fault in faults} == {"Observation.status", "Observation.?"}
+    assert {fault["path"] for fault in faults} == {"Observation.status", "Observation.painScale"}
     assert all(fault["rule"] and fault["body"] for fault in faults)
 
 

@@ -1,5 +1,6 @@
 """The plan asks for the minimum: codes of the center, new patients whole, known ones from their watermark."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -172,3 +173,14 @@ def test_a_resource_file_is_read() -> None:
 def test_a_broken_resource_file_is_refused_by_name(text: str) -> None:
     with pytest.raises(ConfigError, match=r"basic\.toml"):
         parse_resource_file(text, "basic.toml")
+
+
+def test_a_code_that_comes_to_mean_cryoablation_makes_the_cohort_query_another() -> None:
+    """Its patients' procedures were read before: only a full read finds them again."""
+    place = center(BASE)
+    code = MappedCode(place.center_id, "urn:x", "RF", "procedure", "other_ablation", "")
+    other = MappedCode(place.center_id, "urn:x", "CRYO", "procedure", "cryoablation", "")
+    (before,) = asks(place, [code, other], "cohort")
+    (after,) = asks(place, [dataclasses.replace(code, concept="cryoablation"), other], "cohort")
+    assert before.codes == after.codes
+    assert before.fingerprint != after.fingerprint
