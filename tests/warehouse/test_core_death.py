@@ -84,9 +84,7 @@ def test_of_two_suspects_the_one_before_the_event_is_blamed() -> None:
     bed = treated_bed(None)
     bed.metastasis("c2", "L2")
     bed.cryoablation("x2", "c2", day=LATER)
-    bed.adverse_event(
-        "e1", day="2020-03-11", codes={"event": NERVE}, references={"suspect": ["x-p1", "x2"]}
-    )
+    bed.adverse_event("e1", day="2020-03-11", codes={"event": NERVE}, references={"suspect": ["x-p1", "x2"]})
     bed.build()
     assert bed.rows("SELECT session_key, lesion_key FROM core.complication") == [
         {"session_key": "a/p1/2020-03-10", "lesion_key": "a/p1/T8"}
