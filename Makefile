@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint format docs bench lock
+.PHONY: help demo test test-servers lint format docs bench lock
 
 help:
 	@echo "make demo    two FHIR servers, one night, every figure of the paper"
 	@echo "make test    the tests"
+	@echo "make test-servers  whole nights against HAPI and Medplum (Java 17, Maven, Node)"
 	@echo "make lint    ruff, mypy, import-linter, sqlfluff"
 	@echo "make docs    docs/reference/ anew from the product"
 	@echo "make bench   the benchmarks (ratios, measured side by side)"
@@ -19,6 +20,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+test-servers: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/servers -m servers
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

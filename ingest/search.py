@@ -68,6 +68,7 @@ def _pages(client: FhirClient, query: Query, first: Reply, progress: "_Progress"
         yield page
         link = _next_link(bundle)
         if link is None:
+            _require_all(client, bundle, page, progress)
             return
         url = urljoin(reply.url, link)
         progress.follow(client, url, is_empty=not page.resources)
@@ -161,6 +162,23 @@ def _page(bundle: Mapping[str, Any], resource_type: str, server_time: dt.datetim
         ignored=len(entries) - len(wanted) - len(outcomes),
         server_time=server_time,
     )
+
+
+def _require_all(client: FhirClient, bundle: JsonObject, page: Page, progress: "_Progress") -> None:
+    """Raise IncompleteError when the only page has fewer matches than the server says it found.
+
+    @medplum/fhir-router 5 gives no next links: what does not fit on the first page is lost without a word.
+    Only an answer of one page is judged: a total told beside next links may be an estimate.
+    """
+    total, held = bundle.get("total"), len(page.resources) + page.ignored
+    if progress.pages == 1 and isinstance(total, int) and total > held:
+        raise IncompleteError(
+            client.said(
+                f"found {total} matches of a search for {progress.resource_type} and sent {held} "
+                "without a next link."
+            ),
+            "raise page_size or lower patient_batch until one page holds them all.",
+        )
 
 
 def _next_link(bundle: Mapping[str, Any]) -> str | None:
