@@ -29,25 +29,23 @@ class Accepted:
 def accept(resources: Iterable[JsonObject], task: Task, center: Center) -> Accepted:
     """Sort the resources a task's query brought; one bad resource never stops the others.
 
-    A resource that was not asked for (a server may ignore a filter) is dropped unread: it is not ours to
-    keep, not even in quarantine when it names another patient.
+    A resource that was not asked for (a server may ignore a filter) is dropped unread, valid or not: it is
+    not ours to keep, not even in quarantine.
     """
     accepted = Accepted()
     for resource in resources:
-        if task.query.is_about_others(resource, center.base_url):
+        if not task.query.admits(resource, center.base_url):
             accepted.unasked += 1
             continue
         minimised = minimise(resource, task.ask.resource_type)
         issues = [*judge(resource, center.fhir_version), *minimised.issues]
-        if task.query.names_nobody(resource, center.base_url):
+        if task.query.lacks_patient(resource, center.base_url):
             issues.append(_without_patient(task))
         if issues:
             accepted.quarantined += _quarantined(resource, minimised, issues, task)
-        elif task.query.admits(resource, center.base_url):
+        else:
             accepted.valid.append(resource)
             accepted.landed.append(_landed(resource, minimised))
-        else:
-            accepted.unasked += 1
     return accepted
 
 

@@ -27,13 +27,14 @@ from ingest.origin import origin_of
 from ingest.outcome import issues_of
 from ingest.query import Query
 from ingest.reply import Reply, http_date, readable
-from mappings.errors import ServerError, SignInError
+from mappings.errors import ForbiddenError, ServerError, SignInError, UnreachableError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_URL_LENGTH = 1900
 _CHUNK_BYTES = 64 * 1024
 _POST_REFUSED = frozenset({404, 405, 415, 501})
 _STRICT_REFUSED = frozenset({400, 422})
+_REPEATED = frozenset({429, 500, 502, 503, 504})  # when they last, the server is down
 _HEADERS = {
     "Accept": "application/fhir+json",
     "Accept-Encoding": "gzip",
@@ -116,14 +117,22 @@ class FhirClient:
         return self._exchange(requests.Request("GET", url, headers=_HEADERS), resource_type)
 
     def successful(self, reply: Reply, resource_type: str) -> JsonObject:
-        """The resource in a successful reply; SignInError for 401 and 403, ServerError for any other."""
+        """The resource in a successful reply.
+
+        Raises SignInError for 401, ForbiddenError for 403, UnreachableError when the server failed to the
+        last try, ServerError for anything else.
+        """
         if reply.is_success and reply.resource is not None:
             return reply.resource
         codes = sorted({issue.code for issue in issues_of(reply.resource or {})})
         told = f" (OperationOutcome: {', '.join(codes)})" if codes else ""
         message = self.said(f"answered {reply.status} to a search for {resource_type}{told}.")
-        if reply.status in {401, 403}:
+        if reply.status == 401:
             raise SignInError(message, "check the credentials and what they may read.")
+        if reply.status == 403:
+            raise ForbiddenError(message, "check what the credentials may read.")
+        if reply.status in _REPEATED:
+            raise UnreachableError(message, "ask the center's server team, naming the time of this message.")
         if 300 <= reply.status < 400:
             raise ServerError(message, "redirects are not followed; set base_url to the final address.")
         raise ServerError(message, "ask the center's server team, naming the time of this message.")
@@ -163,8 +172,10 @@ class FhirClient:
             reply = self._send(prepared, resource_type)
             if reply is not None:
                 return reply
-        raise self.failure(
-            f"cut its answer to a search for {resource_type} short {self._policy.body_tries} times.",
+        raise UnreachableError(
+            self.said(
+                f"cut its answer to a search for {resource_type} short {self._policy.body_tries} times."
+            ),
             "a proxy in between may limit size or time; try a smaller page_size.",
         )
 
@@ -175,8 +186,8 @@ class FhirClient:
             response = self._session.send(prepared, timeout=timeout, allow_redirects=False, stream=True)
         except requests.RequestException as error:
             # The text of the error holds the URL, and a URL may hold patient ids: only its class is told.
-            raise self.failure(
-                f"could not be reached for a search for {resource_type} ({type(error).__name__}).",
+            raise UnreachableError(
+                self.said(f"could not be reached for a search for {resource_type} ({type(error).__name__})."),
                 "check that the server is up and base_url is right.",
             ) from None
         with response:
@@ -233,7 +244,7 @@ def _session(policy: RetryPolicy) -> requests.Session:
         total=policy.retries,
         redirect=0,
         allowed_methods=frozenset({"GET", "POST"}),  # POST _search only reads
-        status_forcelist=(429, 500, 502, 503, 504),
+        status_forcelist=_REPEATED,
         backoff_factor=policy.backoff,
         backoff_max=policy.max_wait,
         backoff_jitter=policy.backoff,

@@ -7,6 +7,7 @@ query is the union of its halves: that is how it is cut when a URL would be too 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -77,23 +78,17 @@ class Query:
         )
 
     def admits(self, resource: Mapping[str, Any], base_url: str) -> bool:
-        """Whether a returned resource was asked for: servers may ignore a filter and return everything.
+        """Whether a returned resource, valid or not, was asked for: servers may ignore a filter.
 
         Codes are compared without system and letter case, so that a server that matches generously is
-        believed; patients are compared exactly.
+        believed; patients are compared exactly. A resource that names no patient of this server is admitted
+        here: it `lacks_patient`.
         """
         return self._admits_patient(resource, base_url) and self._admits_code(resource)
 
-    def is_about_others(self, resource: Mapping[str, Any], base_url: str) -> bool:
-        """Whether a returned resource names a patient of this server who was not asked for."""
-        found = patient_of(resource, self.patients.element, base_url) if self.patients else None
-        return found is not None and not self._admits_patient(resource, base_url)
-
-    def names_nobody(self, resource: Mapping[str, Any], base_url: str) -> bool:
-        """Whether an answer to a question about patients refers to no patient of this server at all."""
-        if self.patients is None or not self._admits_code(resource):
-            return False
-        return patient_of(resource, self.patients.element, base_url) is None
+    def lacks_patient(self, resource: Mapping[str, Any], base_url: str) -> bool:
+        """Whether patients were asked for and the resource names none of this server."""
+        return self.patients is not None and patient_of(resource, self.patients.element, base_url) is None
 
     def _filters(self) -> Iterator[tuple[str, str]]:
         if self.codes is not None:
@@ -116,14 +111,14 @@ class Query:
     def _admits_patient(self, resource: Mapping[str, Any], base_url: str) -> bool:
         if self.patients is None:
             return True
-        return patient_of(resource, self.patients.element, base_url) in self.patients.patient_ids
+        found = patient_of(resource, self.patients.element, base_url)
+        return found is None or found in self.patients.patient_ids
 
     def _admits_code(self, resource: Mapping[str, Any]) -> bool:
         if self.codes is None:
             return True
         asked = {code.casefold() for _, code in self.codes.codings}
-        found = codings(resource.get(self.codes.parameter))
-        return any(code.casefold() in asked for _, code in found)
+        return any(code.casefold() in asked for code in _told_codes(resource.get(self.codes.parameter)))
 
 
 def patient_of(resource: Mapping[str, Any], element: str, base_url: str) -> str | None:
@@ -143,3 +138,15 @@ def codings(concept: object) -> list[tuple[str, str]]:
         for coding in (listed if isinstance(listed, list) else [])
         if isinstance(coding, dict) and isinstance(coding.get("code"), str)
     ]
+
+
+def _told_codes(value: object) -> Iterator[str]:
+    """The codes in what should be a CodeableConcept, whatever it is: an invalid resource has codes too."""
+    if isinstance(value, dict):
+        yield from _told_codes(value.get("coding"))
+        yield from _told_codes(value.get("code"))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _told_codes(item)
+    elif isinstance(value, str | int | Decimal):
+        yield str(value)

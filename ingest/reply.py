@@ -39,7 +39,7 @@ def http_date(text: str | None) -> dt.datetime | None:
         return None
     try:
         found = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        # HTTP dates are UTC; Python leaves out the zone where it is written -0000.
+        return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
         return None
-    # HTTP dates are UTC; Python leaves out the zone where it is written -0000.
-    return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)

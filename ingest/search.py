@@ -35,12 +35,14 @@ class WalkLimits:
 class Page:
     """One page: resources of the type asked for, what the server reported, entries of other kinds.
 
-    `server_time` is the Date header of this page's answer.
+    `lost` counts entries without a resource: something was found and not sent. `server_time` is the Date
+    header of this page's answer.
     """
 
     resources: tuple[JsonObject, ...]
     issues: tuple[OutcomeIssue, ...]
     ignored: int
+    lost: int
     server_time: dt.datetime | None
 
 
@@ -139,11 +141,20 @@ def _searchset(client: FhirClient, reply: Reply, resource_type: str) -> JsonObje
             + (f" (OperationOutcome: {codes})." if codes else "."),
             "check that base_url is the FHIR base of the server.",
         )
-    if not _is_list_of_objects(bundle.get("entry", [])) or not _is_list_of_objects(bundle.get("link", [])):
+    if not _is_well_formed(bundle):
         raise client.failure(
             f"answered a search for {resource_type} with a malformed Bundle.", "ask the center's server team."
         )
     return bundle
+
+
+def _is_well_formed(bundle: JsonObject) -> bool:
+    """Whether entries and links can be read; a next link that leads nowhere must not end the walk."""
+    entries, links = bundle.get("entry", []), bundle.get("link", [])
+    if not _is_list_of_objects(entries) or not _is_list_of_objects(links):
+        return False
+    urls = [link.get("url") for link in links if link.get("relation") == "next"]
+    return all(isinstance(url, str) and url.strip() for url in urls)
 
 
 def _is_list_of_objects(value: object) -> bool:
@@ -159,7 +170,8 @@ def _page(bundle: Mapping[str, Any], resource_type: str, server_time: dt.datetim
     return Page(
         resources=tuple(wanted),
         issues=tuple(issue for outcome in outcomes for issue in issues_of(outcome)),
-        ignored=len(entries) - len(wanted) - len(outcomes),
+        ignored=len(objects) - len(wanted) - len(outcomes),
+        lost=len(entries) - len(objects),
         server_time=server_time,
     )
 
@@ -170,7 +182,7 @@ def _require_all(client: FhirClient, bundle: JsonObject, page: Page, progress: "
     @medplum/fhir-router 5 gives no next links: what does not fit on the first page is lost without a word.
     Only an answer of one page is judged: a total told beside next links may be an estimate.
     """
-    total, held = bundle.get("total"), len(page.resources) + page.ignored
+    total, held = bundle.get("total"), len(page.resources) + page.ignored + page.lost
     if progress.pages == 1 and isinstance(total, int) and total > held:
         raise IncompleteError(
             client.said(

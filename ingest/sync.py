@@ -100,8 +100,9 @@ class _Reading:
 
     @property
     def losses(self) -> list[str]:
-        """The codes of the issues by which the server said that something is missing."""
-        return sorted({issue.code for page in self.pages for issue in page.issues if issue.is_loss})
+        """The codes of the issues by which the server said that something is missing, or that showed it."""
+        told = {issue.code for page in self.pages for issue in page.issues if issue.is_loss}
+        return sorted(told | {"incomplete" for page in self.pages if page.lost})
 
     @property
     def watermark(self) -> dt.datetime | None:

@@ -7,7 +7,9 @@
     │   └── SqlFileError           10   a shipped or added .sql file breaks its contract
     ├── QueryError                  2   a query typed by a reader cannot be run on the release
     ├── SignInError                11   a center refused our credentials
+    │   └── ForbiddenError         11   a center's server does not let us search a resource type
     ├── ServerError                12   a center's FHIR server failed or answered something that is not FHIR
+    │   ├── UnreachableError       12   a center's server cannot be reached, or fails at every try
     │   └── IncompleteError        12   a run ended without everything it had to read
     ├── InvalidShareError          13   too large a share of the resources read was invalid
     ├── WarehouseError             14   the warehouse cannot be used as it stands
@@ -64,10 +66,18 @@ class SignInError(CryocohortError):
     exit_code = 11
 
 
+class ForbiddenError(SignInError):
+    """A center's server knows us and does not let us search a resource type (403)."""
+
+
 class ServerError(CryocohortError):
     """A center's FHIR server failed, or answered something that is not FHIR."""
 
     exit_code = 12
+
+
+class UnreachableError(ServerError):
+    """A center's server cannot be reached, or fails at every try: asking on would not help."""
 
 
 class IncompleteError(ServerError):

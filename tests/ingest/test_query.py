@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from ingest.query import CodeFilter, PatientFilter, Query, codings, escape, local_id
-from tests.ingest.examples import Resource, concept, observation, patient, procedure
+from tests.ingest.examples import Resource, concept, observation, patient
 
 BASE = "https://fhir.example.org/r4"
 CODES = CodeFilter("code", (("http://loinc.org", "72514-3"), ("urn:x", "a"), ("urn:x", "b")))
@@ -55,8 +55,9 @@ def test_cutting_a_query_asks_every_code_of_every_patient_once() -> None:
         (observation("o", "p1") | {"code": concept("urn:x", "A")}, True),
         (observation("o", "p1") | {"code": concept("http://loinc.org", "85354-9")}, False),
         (observation("o", "p1") | {"subject": {"reference": f"{BASE}/Patient/p2/_history/3"}}, True),
-        (observation("o", "p1") | {"subject": {"reference": "https://else.example/Patient/p2"}}, False),
-        (observation("o", "p1") | {"subject": {"reference": "Group/p1"}}, False),
+        # These name no patient of the server: the gate has them, they are not about others.
+        (observation("o", "p1") | {"subject": {"reference": "https://else.example/Patient/p2"}}, True),
+        (observation("o", "p1") | {"subject": {"reference": "Group/p1"}}, True),
     ],
 )
 def test_what_was_not_asked_is_not_admitted(resource: Resource, is_admitted: bool) -> None:
@@ -66,13 +67,29 @@ def test_what_was_not_asked_is_not_admitted(resource: Resource, is_admitted: boo
 def test_a_patient_is_admitted_by_its_own_id() -> None:
     query = Query("Patient", None, PatientFilter("_id", "id", ("p1",)), ())
     assert query.admits(patient("p1"), BASE)
-    assert query.is_about_others(patient("p2"), BASE)
+    assert not query.admits(patient("p2"), BASE)
 
 
-def test_a_resource_without_a_readable_patient_is_not_about_others() -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "72514-3",
+        ["72514-3"],
+        {"coding": "72514-3"},
+        {"coding": {"code": "72514-3"}},
+        {"coding": [{"code": "72514-3"}]},
+    ],
+)
+def test_the_codes_of_an_invalid_resource_are_compared_as_well(code: object) -> None:
     query = Query("Observation", CODES, PATIENTS, OPTIONS)
-    assert not query.is_about_others({"subject": {"display": "somebody"}}, BASE)
-    assert not Query("Procedure", CODES, None, ()).is_about_others(procedure("x", "p9"), BASE)
+    assert query.admits(observation("o", "p1") | {"code": code}, BASE)
+
+
+def test_a_resource_without_a_readable_patient_lacks_its_patient() -> None:
+    query = Query("Observation", CODES, PATIENTS, OPTIONS)
+    assert query.lacks_patient({"subject": {"display": "somebody"}}, BASE)
+    assert not query.lacks_patient(observation("o", "p9"), BASE)
+    assert not Query("Procedure", CODES, None, ()).lacks_patient({"subject": {}}, BASE)
 
 
 @pytest.mark.parametrize(
