@@ -1,15 +1,16 @@
 """From received resources to what is landed: judged, minimised, accepted or quarantined."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.center import Center
+from ingest.center import FhirVersion
 from ingest.decode import JsonObject
 from ingest.gate import Issue, has_id, judge
 from ingest.minimise import Minimised, minimise
 from ingest.plan import Task
+from ingest.query import codings, patient_of
 from warehouse.land import Landed, Quarantined
 
 
@@ -17,36 +18,55 @@ from warehouse.land import Landed, Quarantined
 class Accepted:
     """What became of the resources of one task.
 
-    `valid` are the landed resources as received; `unasked` counts resources that the query did not ask for.
+    `members` are the patients whom they make members of the cohort; `unasked` counts resources that the query
+    did not ask for.
     """
 
-    valid: list[JsonObject] = field(default_factory=list)
     landed: list[Landed] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
+    members: set[str] = field(default_factory=set)
     unasked: int = 0
 
 
-def accept(resources: Iterable[JsonObject], task: Task, center: Center) -> Accepted:
+def accept(
+    resources: Iterable[JsonObject],
+    task: Task,
+    base_url: str,
+    fhir_version: FhirVersion,
+    known: Mapping[str, str],
+) -> Accepted:
     """Sort the resources a task's query brought; one bad resource never stops the others.
 
     A resource that was not asked for (a server may ignore a filter) is dropped unread, valid or not: it is
-    not ours to keep, not even in quarantine.
+    not ours to keep, not even in quarantine. What is `known` by id and content hash was judged when it came.
     """
     accepted = Accepted()
     for resource in resources:
-        if not task.query.admits(resource, center.base_url):
+        if not task.query.admits(resource, base_url):
             accepted.unasked += 1
             continue
         minimised = minimise(resource, task.ask.resource_type)
-        issues = [*judge(resource, center.fhir_version), *minimised.issues]
-        if task.query.lacks_patient(resource, center.base_url):
+        issues = list(minimised.issues)
+        if not has_id(resource) or known.get(resource["id"]) != minimised.content_hash:
+            issues = [*judge(resource, fhir_version), *issues]
+        if task.query.lacks_patient(resource, base_url):
             issues.append(_without_patient(task))
         if issues:
             accepted.quarantined += _quarantined(resource, minimised, issues, task)
         else:
-            accepted.valid.append(resource)
             accepted.landed.append(_landed(resource, minimised))
+            accepted.members.update(_members(resource, task, base_url))
     return accepted
+
+
+def _members(resource: Mapping[str, Any], task: Task, base_url: str) -> Iterator[str]:
+    """The patient whom a resource found by a cohort query makes a member of the cohort."""
+    ask = task.ask
+    if ask.codes is None or ask.members.isdisjoint(codings(resource.get(ask.codes.parameter))):
+        return
+    patient_id = patient_of(resource, ask.resource_type.patient_element, base_url)
+    if patient_id is not None:
+        yield patient_id
 
 
 def _without_patient(task: Task) -> Issue:

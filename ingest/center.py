@@ -19,6 +19,7 @@ class Center:
     """One FHIR server to read; raises ConfigError for an address that must not be used.
 
     `overlap` is how much already read time is asked again (index lag and clock skew of servers);
+    `concurrency` is how many queries may be under way at once;
     timeouts are in seconds.
     """
 
@@ -28,6 +29,7 @@ class Center:
     fhir_version: FhirVersion
     page_size: int = 200
     patient_batch: int = 50
+    concurrency: int = 4
     overlap: dt.timedelta = dt.timedelta(hours=24)
     connect_timeout: float = 10.0
     read_timeout: float = 120.0

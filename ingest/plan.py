@@ -23,11 +23,15 @@ COHORT = ""  # stands for the patient in the coverage of the cohort query
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One search of one type as a center is asked it: its codes, and the fingerprint its coverage carries."""
+    """One search of one type as a center is asked it: its codes, and the fingerprint its coverage carries.
+
+    `members` are the codings that make the patient of a found resource a member of the cohort.
+    """
 
     resource_type: ResourceType
     search: Search
     codes: CodeFilter | None
+    members: frozenset[tuple[str, str]]
     fingerprint: str
 
 
@@ -75,18 +79,6 @@ def patient_tasks(
     return tasks
 
 
-def member_codings(
-    center: Center, code_map: Sequence[MappedCode], resource_type: ResourceType
-) -> set[tuple[str, str]]:
-    """The codings that make the patient of a found resource a member of the cohort."""
-    (search,) = (search for search in resource_type.searches if search.step == "cohort")
-    return {
-        coding
-        for codes in search.codes
-        for coding in query_codes(code_map, center.center_id, codes.code_set, resource_type.member_concepts)
-    }
-
-
 def _ask(center: Center, code_map: Sequence[MappedCode], resource_type: ResourceType, search: Search) -> Ask:
     codes = None
     if search.code_parameter is not None:
@@ -99,9 +91,16 @@ def _ask(center: Center, code_map: Sequence[MappedCode], resource_type: Resource
             )
     # What makes a member belongs to the cohort's fingerprint: a code that comes to mean cryoablation
     # brings in patients whose procedures were read before.
-    members = member_codings(center, code_map, resource_type) if search.step == "cohort" else set()
-    ask = Ask(resource_type, search, codes, "")
-    return replace(ask, fingerprint=_fingerprint(center, ask, sorted(members)))
+    members = _member_codings(center, code_map, resource_type, search) if search.step == "cohort" else ()
+    ask = Ask(resource_type, search, codes, frozenset(members), "")
+    return replace(ask, fingerprint=_fingerprint(center, ask))
+
+
+def _member_codings(
+    center: Center, code_map: Sequence[MappedCode], resource_type: ResourceType, search: Search
+) -> Iterator[tuple[str, str]]:
+    for codes in search.codes:
+        yield from query_codes(code_map, center.center_id, codes.code_set, resource_type.member_concepts)
 
 
 def _codings(center: Center, code_map: Sequence[MappedCode], search: Search) -> tuple[tuple[str, str], ...]:
@@ -113,7 +112,7 @@ def _codings(center: Center, code_map: Sequence[MappedCode], search: Search) -> 
     return tuple(sorted(found))
 
 
-def _fingerprint(center: Center, ask: Ask, members: Sequence[tuple[str, str]]) -> str:
+def _fingerprint(center: Center, ask: Ask) -> str:
     resource_type, search, codes = ask.resource_type, ask.search, ask.codes
     told = {
         "base_url": center.base_url,
@@ -121,7 +120,7 @@ def _fingerprint(center: Center, ask: Ask, members: Sequence[tuple[str, str]]) -
         "patient_parameter": search.patient_parameter,
         "code_parameter": search.code_parameter,
         "codes": [list(coding) for coding in codes.codings] if codes else [],
-        "members": [list(coding) for coding in members],
+        "members": [list(coding) for coding in sorted(ask.members)],
         "elements": list(search.elements),
         "kept": [
             sorted(resource_type.elements),

@@ -6,6 +6,7 @@ success: the run row, the report's head and the exit code say so.
 """
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.client import FhirClient
+from ingest.gate_pool import GatePool
 from ingest.sync import CenterReport, Progress, SyncContext, sync_center
 from mappings.errors import (
     ConfigError,
@@ -100,8 +102,9 @@ def sync_night(night: Night) -> SyncReport:
     settings = night.settings
     codes = study_codes(settings)
     with open_warehouse(settings) as warehouse, _run(night, warehouse, "sync") as run:
-        context = SyncContext(run.run_id, codes, night.clock, night.progress, night.is_stopping)
-        centers = _sync_centers(settings, warehouse, context)
+        with GatePool(os.cpu_count() or 1) as gate:
+            context = SyncContext(run.run_id, codes, night.clock, night.progress, night.is_stopping, gate)
+            centers = _sync_centers(settings, warehouse, context)
         for center in centers:
             finish_center(warehouse, _center_sync(run.run_id, center, night.clock()))
         _fail_unless_complete(centers)

@@ -15,7 +15,17 @@ from warehouse.segments import Segment, is_listed, segment_path, write_segment
 from warehouse.unit import Covered, LandCounts, Landed, Quarantined, Unit
 from warehouse.versions import accepted_versions, move_heads
 
-__all__ = ["Covered", "LandCounts", "Landed", "Quarantined", "Unit", "coverage", "land", "members"]
+__all__ = [
+    "Covered",
+    "LandCounts",
+    "Landed",
+    "Quarantined",
+    "Unit",
+    "coverage",
+    "current_hashes",
+    "land",
+    "members",
+]
 
 
 def land(warehouse: Warehouse, unit: Unit) -> LandCounts:
@@ -63,6 +73,20 @@ def members(warehouse: Warehouse, center_id: str) -> list[str]:
         "SELECT patient_id FROM ops.cohort_member WHERE center_id = ? ORDER BY patient_id", [center_id]
     )
     return [row["patient_id"] for row in rows]
+
+
+def current_hashes(
+    warehouse: Warehouse, center_id: str, resource_type: str, resource_ids: Sequence[str]
+) -> dict[str, str]:
+    """Return the content hashes of the current versions of these resources, by id, as far as known."""
+    if not resource_ids:
+        return {}
+    rows = warehouse.rows(
+        "SELECT resource_id, content_hash FROM ops.head "
+        "WHERE center_id = ? AND resource_type = ? AND resource_id IN (SELECT unnest(?))",
+        [center_id, resource_type, list(resource_ids)],
+    )
+    return {row["resource_id"]: row["content_hash"] for row in rows}
 
 
 def _place(unit: Unit) -> Row:

@@ -66,3 +66,12 @@ class LandCounts:
     landed: int
     unchanged: int
     quarantined: int
+
+    def __add__(self, other: "LandCounts") -> "LandCounts":
+        """The counts of two units together."""
+        return LandCounts(
+            self.received + other.received,
+            self.landed + other.landed,
+            self.unchanged + other.unchanged,
+            self.quarantined + other.quarantined,
+        )

@@ -40,7 +40,9 @@ def test_a_subject_that_is_no_patient_of_the_server_is_quarantined(subject: dict
     (ask,) = [a for a in asks(place, CODE_MAP, "patient") if a.resource_type.name == "Observation"]
     (task,) = patient_tasks(place, ask, ["p1"], {})
     good = observation("o1", "p1")
-    accepted = accept([good, {**good, "id": "o2", "subject": subject}], task, place)
+    accepted = accept(
+        [good, {**good, "id": "o2", "subject": subject}], task, place.base_url, place.fhir_version, {}
+    )
     assert [each.resource_id for each in accepted.landed] == ["o1"]
     assert [(q.resource_id, q.rule, q.path) for q in accepted.quarantined] == [
         ("o2", "subject", "Observation.subject")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from ingest import landing
 from ingest.client import FhirClient
+from ingest.gate_pool import GatePool
 from ingest.sync import CenterReport, SyncContext, UnitLanded, sync_center
-from mappings.errors import ConfigError, ServerError, SignInError
+from mappings.errors import ConfigError, ForbiddenError, ServerError, SignInError
 from tests.ingest.examples import (
     CODE_MAP,
     QUICK,
@@ -28,6 +31,7 @@ from warehouse.connection import Warehouse
 from warehouse.land import coverage, members
 from warehouse.runs import start_run
 
+GATE = GatePool(1, in_place=1_000_000)
 TYPES = ["AdverseEvent", "BodyStructure", "Condition", "Observation", "Patient", "Procedure"]
 
 
@@ -58,7 +62,7 @@ class Place:
         now = self.server.clock + dt.timedelta(seconds=5)
         run_id = start_run(self.warehouse, kind="sync", now=now, version="0", config_fingerprint="x")
         told = center(self.server.base_url, patient_batch=2, **changes)
-        context = SyncContext(run_id, CODE_MAP, lambda: now, self.audience, never)
+        context = SyncContext(run_id, CODE_MAP, lambda: now, self.audience, never, GATE)
         self.server.seen.clear()
         with FhirClient(told, QUICK) as client:
             return sync_center(told, client, self.warehouse, context)
@@ -174,7 +178,10 @@ def test_a_server_ahead_of_us_cannot_move_the_watermark_past_our_clock(place: Pl
     told = center(place.server.base_url)
     with FhirClient(told, QUICK) as client:
         sync_center(
-            told, client, place.warehouse, SyncContext(run_id, CODE_MAP, lambda: ours, place.audience, never)
+            told,
+            client,
+            place.warehouse,
+            SyncContext(run_id, CODE_MAP, lambda: ours, place.audience, never, GATE),
         )
     assert {entry.watermark for entry in coverage(place.warehouse, "a", "Patient").values()} == {ours}
 
@@ -227,7 +234,7 @@ def test_a_walk_that_breaks_off_lands_what_was_read_and_the_next_night_completes
     assert report.reasons == (report.error.message,)
     assert ("Observation", "pain-p1") in place.heads()
     assert ("Observation", "pain-p2") not in place.heads()
-    assert coverage(place.warehouse, "a", "Observation") == {}
+    assert {"p1", "p2"}.isdisjoint(coverage(place.warehouse, "a", "Observation"))  # the batch that broke off
     place.server.faults.clear()
     place.night()
     assert place.sync(page_size=1).status == "complete"
@@ -250,9 +257,64 @@ def test_a_server_that_refuses_ends_the_center_and_keeps_the_warehouse(
     assert coverage(place.warehouse, "a", "Procedure") == known
 
 
+@pytest.mark.parametrize(("status", "kind"), [(403, ForbiddenError), (404, ServerError)])
+def test_a_type_that_is_refused_leaves_the_other_types_alone(
+    place: Place, status: int, kind: type[Exception]
+) -> None:
+    place.sync()
+    place.night()
+    for resource in chart("p4"):
+        place.server.put(resource)
+    refused = place.server.add(Fault(asks_about("AdverseEvent"), lambda _: outcome(status, "forbidden"), 99))
+    report = place.sync()
+    assert 0 < refused.fired <= 4  # those already under way
+    assert report.status == "incomplete"
+    assert type(report.error) is kind
+    assert set(place.heads()) == keys("p1", "p2", "p3", "p4") - {("AdverseEvent", "ae-p4")}
+    place.server.faults.clear()
+    assert place.sync().status == "complete"
+    assert set(place.heads()) == keys("p1", "p2", "p3", "p4")
+
+
+def test_a_long_answer_lands_in_chunks_and_only_the_last_moves_the_watermark(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing, "CHUNK_RESOURCES", 2)
+    monkeypatch.setattr(landing, "PAGES_IN_THE_GATE", 1)
+    for number in range(7):
+        place.server.put(observation(f"more-{number}", "p1"))
+    report = place.sync(page_size=1)
+    steps = place.warehouse.rows("SELECT received FROM ops.step WHERE resource_type = 'Observation'")
+    assert max(row["received"] for row in steps) == 2
+    assert len(steps) > 4
+    assert report.counts["Observation"].landed == 10
+    assert sorted(coverage(place.warehouse, "a", "Observation")) == ["p1", "p2", "p3"]
+
+
+def test_queries_run_side_by_side_up_to_the_centers_limit(place: Place) -> None:
+    together, most, lock = 0, 0, threading.Lock()
+    full = threading.Barrier(3, timeout=5)
+
+    def slow(answer: Answer) -> Answer:
+        nonlocal together, most
+        with lock:
+            together += 1
+            most = max(most, together)
+        full.wait()  # nobody passes before three are here
+        with lock:
+            together -= 1
+        return answer
+
+    place.server.add(
+        Fault(lambda seen: seen.resource_type != "Procedure" or "subject" in seen.query, slow, 99)
+    )
+    assert place.sync(concurrency=3).status == "complete"
+    assert most == 3
+
+
 def test_an_empty_code_map_is_a_configuration_error_not_the_centers(place: Place) -> None:
     told = center(place.server.base_url, center_id="b")
-    context = SyncContext(1, CODE_MAP, lambda: START, place.audience, never)
+    context = SyncContext(1, CODE_MAP, lambda: START, place.audience, never, GATE)
     with FhirClient(told, QUICK) as client, pytest.raises(ConfigError):
         sync_center(told, client, place.warehouse, context)
     assert place.server.seen == []
@@ -356,7 +418,10 @@ def test_page_and_batch_size_do_not_change_the_result(
         told = center(place.server.base_url, **changes)
         with FhirClient(told, QUICK) as client:
             sync_center(
-                told, client, warehouse, SyncContext(run_id, CODE_MAP, lambda: START, other.audience, never)
+                told,
+                client,
+                warehouse,
+                SyncContext(run_id, CODE_MAP, lambda: START, other.audience, never, GATE),
             )
         assert other.heads() == place.heads()
 

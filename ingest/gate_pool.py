@@ -1,0 +1,86 @@
+"""The gate's workers: a few resources are judged in place, a flood of them in processes of their own.
+
+fhir.resources validates 2,000 to 3,500 resources a second and core: the slowest step of a first night. Most
+nights bring fewer than are worth starting a worker for, so workers start when enough have come.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from ingest.accept import Accepted, accept
+from ingest.center import FhirVersion
+from ingest.decode import JsonObject
+from ingest.plan import Task
+
+JUDGED_IN_PLACE = 1_000
+
+
+class GatePool:
+    """Judges pages for any number of threads; a context manager that ends its workers."""
+
+    def __init__(self, workers: int, *, in_place: int = JUDGED_IN_PLACE) -> None:
+        self._workers = workers
+        self._in_place = in_place
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def submit(
+        self,
+        resources: Sequence[JsonObject],
+        task: Task,
+        base_url: str,
+        fhir_version: FhirVersion,
+        known: Mapping[str, str],
+    ) -> Future[Accepted]:
+        """What `accept` makes of the resources, now or soon."""
+        pool = self._pool_for(len(resources))
+        if pool is not None:
+            return pool.submit(accept, resources, task, base_url, fhir_version, known)
+        done: Future[Accepted] = Future()
+        done.set_result(accept(resources, task, base_url, fhir_version, known))
+        return done
+
+    def _pool_for(self, resources: int) -> ProcessPoolExecutor | None:
+        with self._lock:
+            self._in_place -= resources
+            if self._in_place >= 0 or resources == 0:
+                return None
+            if self._pool is None:
+                self._pool = _start(self._workers)
+            return self._pool
+
+
+def _start(workers: int) -> ProcessPoolExecutor:
+    # Not by fork: this process has threads, and DuckDB's locks would be copied in whatever state they are.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([accept.__module__])
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_settle_in)
+
+
+def _settle_in() -> None:
+    """Leave stopping to the parent, which ends between two units; never outlive it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # a parent that was killed cannot say goodbye
+        os._exit(1)

@@ -1,0 +1,73 @@
+"""How a center's sync goes, counted by all its threads, and the report made of it."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mappings.errors import CryocohortError
+from warehouse.land import LandCounts
+
+
+@dataclass(frozen=True, slots=True)
+class CenterReport:
+    """How a center's sync ended: complete, or incomplete with reasons fit to show.
+
+    `counts` are by resource type; `error` is the first failure of the center or of one of its types.
+    """
+
+    center_id: str
+    status: Literal["complete", "incomplete"]
+    counts: Mapping[str, LandCounts]
+    warnings: int
+    reasons: tuple[str, ...]
+    error: CryocohortError | None
+
+
+class Tally:
+    """What one center's sync has counted so far; safe for several threads."""
+
+    def __init__(self, center_id: str) -> None:
+        self._center_id = center_id
+        self._lock = threading.Lock()
+        self._counts: dict[str, LandCounts] = {}
+        self._warnings = 0
+        self._reasons: dict[str, None] = {}
+        self._failed_types: set[str] = set()
+        self._error: CryocohortError | None = None
+
+    def add(self, resource_type: str, counts: LandCounts, warnings: int) -> None:
+        """A unit has landed."""
+        with self._lock:
+            self._counts[resource_type] = self._counts.get(resource_type, LandCounts(0, 0, 0, 0)) + counts
+            self._warnings += warnings
+
+    def lack(self, reason: str) -> None:
+        """Something is missing from what was read; the same reason counts once."""
+        with self._lock:
+            self._reasons[reason] = None
+
+    def fail(self, error: CryocohortError, resource_type: str | None = None) -> None:
+        """A resource type, or without one the whole center, cannot be read further."""
+        with self._lock:
+            self._reasons[error.message] = None
+            self._error = self._error or error
+            if resource_type is not None:
+                self._failed_types.add(resource_type)
+
+    def has_failed(self, resource_type: str) -> bool:
+        """Whether the type cannot be read further in this sync."""
+        with self._lock:
+            return resource_type in self._failed_types
+
+    def report(self) -> CenterReport:
+        """How it ended."""
+        with self._lock:
+            return CenterReport(
+                center_id=self._center_id,
+                status="incomplete" if self._reasons else "complete",
+                counts=dict(self._counts),
+                warnings=self._warnings,
+                reasons=tuple(self._reasons),
+                error=self._error,
+            )
