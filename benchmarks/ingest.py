@@ -1,0 +1,101 @@
+"""How fast is FHIR read? The same prepared pages, by several clients, side by side in one run.
+
+    python benchmarks/ingest.py [--resources N] [--latency-ms L ...] [--concurrency C] [--peers PYTHON]
+
+- floor: a bare loop of `requests`, page after page, `response.json()`, nothing checked;
+- read: our client and walk with everything they check, up to the gate, `--concurrency` queries at a time;
+- sync: a whole sync into a new warehouse: judged, minimised, landed, watermarks moved;
+- fhirpy, fhir_pyrate, smart_fetch: as far as the interpreter `--peers` has them.
+
+Each runs in a process of its own (benchmarks/ingest_clients.py) against a server that only sends prepared
+bytes (benchmarks/page_server.py), and must read every resource. Prints resources a second, CPU seconds, peak
+memory of the process and the ratio to the floor.
+"""
+
+import argparse
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BATCH_RESOURCES = 2_500  # fifty patients with fifty observations each
+PEERS = ("fhirpy", "fhir_pyrate", "smart_fetch")
+CLIENTS = ("floor", "read", "sync", *PEERS)
+
+
+@contextmanager
+def served(resources: int, batches: int, latency_ms: float) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "benchmarks.page_server", str(port)]
+    command += ["--resources", str(resources), "--batches", str(batches), "--latency-ms", str(latency_ms)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+    try:
+        if server.stdout is None or server.stdout.readline() != b"ready\n":
+            raise SystemExit("the page server did not start")
+        yield f"http://127.0.0.1:{port}/fhir"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def measured(name: str, base: str, told: argparse.Namespace) -> dict[str, float] | None:
+    """What a client cost in a process of its own; None when its package is not installed."""
+    python = told.peers if name in PEERS else sys.executable
+    if python is None:
+        return None
+    batches = told.resources // BATCH_RESOURCES
+    command = [python, "-m", "benchmarks.ingest_clients", name, base, "--batches", str(batches)]
+    command += ["--concurrency", str(told.concurrency)]
+    done = subprocess.run(command, capture_output=True, check=False, cwd=ROOT)
+    if done.returncode:
+        last = done.stderr.decode().strip().splitlines()[-1:]
+        print(f"  {name}: did not run ({' '.join(last)})")
+        return None
+    result: dict[str, float] = json.loads(done.stdout.decode().splitlines()[-1])
+    return result
+
+
+def compare(told: argparse.Namespace, latency_ms: float) -> None:
+    batches = told.resources // BATCH_RESOURCES
+    print(
+        f"{told.resources:,} resources, {latency_ms:g} ms a page of 200, {told.concurrency} queries at a time"
+    )
+    with served(told.resources, batches, latency_ms) as base:
+        rates: dict[str, float] = {}
+        for name in told.clients:
+            found = measured(name, base, told)
+            if found is None:
+                continue
+            if found["resources"] != batches * BATCH_RESOURCES:
+                raise SystemExit(f"{name} read {found['resources']} resources")
+            rates[name] = found["resources"] / found["seconds"]
+            ratio = rates[name] / rates["floor"] if "floor" in rates else 1.0
+            print(
+                f"  {name:<12}{rates[name]:>9,.0f} resources/s  {ratio:>5.2f} of the floor"
+                f"  {found['cpu']:>7.1f} CPU s  {found['peak_mb']:>7,.0f} MB",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--resources", type=int, default=50_000, help="a multiple of 2,500")
+    parser.add_argument("--latency-ms", type=float, nargs="+", default=[0.0, 50.0])
+    parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument("--peers", help="a Python that has fhirpy, fhir-pyrate and smart-fetch installed")
+    parser.add_argument("--clients", nargs="+", choices=CLIENTS, default=list(CLIENTS))
+    told = parser.parse_args()
+    for latency_ms in told.latency_ms:
+        compare(told, latency_ms)
+
+
+if __name__ == "__main__":
+    main()
