@@ -40,6 +40,10 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "User-Agent": "cryocohort",
 }
+_DISTRUSTED = (
+    "its certificate is expired, self-signed or made for another name, or it speaks an old TLS: "
+    "ask the center's server team."
+)
 _JSON_TYPES = frozenset(
     {"application/fhir+json", "application/json", "application/json+fhir", "text/json", ""}
 )
@@ -115,6 +119,10 @@ class FhirClient:
         """The answer to a link the server gave; raises ServerError, before sending, for another origin."""
         return self._exchange(requests.Request("GET", url, headers=_HEADERS), resource_type)
 
+    def read(self, path: str, what: str) -> Reply:
+        """The answer to a GET of `path` below the base, whatever its status; `what` names it in errors."""
+        return self._exchange(requests.Request("GET", self.center.url(path), headers=_HEADERS), what)
+
     def successful(self, reply: Reply, resource_type: str) -> JsonObject:
         """The resource in a successful reply; SignInError for 401 and 403, ServerError for any other."""
         if reply.is_success and reply.resource is not None:
@@ -177,7 +185,9 @@ class FhirClient:
             # The text of the error holds the URL, and a URL may hold patient ids: only its class is told.
             raise self.failure(
                 f"could not be reached for a search for {resource_type} ({type(error).__name__}).",
-                "check that the server is up and base_url is right.",
+                _DISTRUSTED
+                if isinstance(error, requests.exceptions.SSLError)
+                else "check that the server is up and base_url is right.",
             ) from None
         with response:
             body = self._body(response, resource_type)
