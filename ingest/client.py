@@ -40,10 +40,6 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "User-Agent": "cryocohort",
 }
-_DISTRUSTED = (
-    "its certificate is expired, self-signed or made for another name, or it speaks an old TLS: "
-    "ask the center's server team."
-)
 _JSON_TYPES = frozenset(
     {"application/fhir+json", "application/json", "application/json+fhir", "text/json", ""}
 )
@@ -185,9 +181,7 @@ class FhirClient:
             # The text of the error holds the URL, and a URL may hold patient ids: only its class is told.
             raise self.failure(
                 f"could not be reached for a search for {resource_type} ({type(error).__name__}).",
-                _DISTRUSTED
-                if isinstance(error, requests.exceptions.SSLError)
-                else "check that the server is up and base_url is right.",
+                "check that the server is up and base_url is right.",
             ) from None
         with response:
             body = self._body(response, resource_type)

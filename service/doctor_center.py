@@ -57,12 +57,9 @@ def _codes(alone: Settings, center: CenterSettings) -> tuple[Finding, BuildInput
     if errors:
         wrong = TerminologyError(f"The code files have {errors} errors.", step)
         return failed(center.center_id, "code files", wrong), None
-    try:
-        build = build_input(alone, run_id=0)
-    except ConfigError as error:
-        return failed(center.center_id, "code files", error), None
+    build = build_input(alone, run_id=0)
     if problems:
-        return warning(center.center_id, "code files", f"{len(problems)} warnings, no errors", step), build
+        return warning(center.center_id, "code files", f"no errors, warnings: {len(problems)}", step), build
     return ok(center.center_id, "code files", f"{len(build.code_map):,} codes, no problem"), build
 
 

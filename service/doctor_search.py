@@ -54,7 +54,8 @@ def check_searches(
 
 def _facts(probe: Probe) -> SearchFacts:
     sample, count = probe.sample, probe.count
-    valid, unasked = (len(sample.valid), sample.unasked) if sample else (0, 0)
+    # A server may send a resource twice.
+    valid, unasked = (len({each["id"] for each in sample.valid}), sample.unasked) if sample else (0, 0)
     refused = _refused(probe)
     return SearchFacts(
         resource_type=probe.ask.resource_type.name,

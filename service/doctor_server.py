@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from ingest.capability import Capability, SmartConfiguration, capability_of, read_smart_configuration
 from ingest.center import Center
+from ingest.certificate import certificate_expiry
 from ingest.client import FhirClient
 from ingest.plan import Ask, asks
 from ingest.probe import Probe, clock_skew, probe_center
 from ingest.reply import Reply
-from ingest.tls import certificate_expiry
-from mappings.errors import ConfigError, ServerError, SignInError
+from mappings.errors import ServerError, SignInError
 from service.doctor_search import SearchFacts, check_searches, facts_of
 from service.doctor_statement import check_statement, is_other_version
 from service.finding import Finding, failed, ok, skipped, warning
@@ -46,27 +46,20 @@ def check_server(
         return [failed(center.center_id, subject, error), rest], None
     findings = [_connection(center, clock()), _clock(client, reply, sent_at, clock())]
     facts = ServerFacts(capability, read_smart_configuration(client))
-    asked = _asks(center, build)
-    if isinstance(asked, Finding):
-        return [*findings, asked], facts
+    if build is None:
+        return [
+            *findings,
+            skipped(center.center_id, "searches", "not asked without usable code files"),
+        ], facts
+    asked = [*asks(center, build.code_map, "cohort"), *asks(center, build.code_map, "patient")]
     findings += check_statement(client, capability, asked)
     facts = replace(facts, capability=_of_types(capability, asked))
-    if build is None or is_other_version(center, capability):
+    if is_other_version(center, capability):
         return [*findings, skipped(center.center_id, "searches", "not asked of another FHIR version")], facts
     probes = probe_center(client, build.code_map)
     found, tried = check_searches(client, build, probes)
     findings += [*_sign_in(center.center_id, auth_kind, facts, probes), *found]
     return findings, replace(facts, searches=facts_of(probes), codes=tried.codes if tried else ())
-
-
-def _asks(center: Center, build: BuildInput | None) -> list[Ask] | Finding:
-    """The searches of a sync, or why there are none to try."""
-    if build is None:
-        return skipped(center.center_id, "searches", "not asked without usable code files")
-    try:
-        return [*asks(center, build.code_map, "cohort"), *asks(center, build.code_map, "patient")]
-    except ConfigError as error:
-        return failed(center.center_id, "code files", error)
 
 
 def _connection(center: Center, now: dt.datetime) -> Finding:
@@ -117,8 +110,13 @@ def _sign_in(center_id: str, auth_kind: str, facts: ServerFacts, probes: Sequenc
     taken = "no credentials needed" if auth_kind == "none" else f"{auth_kind} credentials accepted"
     return [
         ok(center_id, "sign-in", "; ".join([taken, *_told_of_sign_in(facts)])),
-        skipped(center_id, "scopes", f"no token is asked for: auth.kind is {auth_kind}"),
+        _scopes(center_id, auth_kind),
     ]
+
+
+def _scopes(center_id: str, auth_kind: str) -> Finding:
+    """What a token we ask for grants."""
+    return skipped(center_id, "scopes", f"no token is asked for: auth.kind is {auth_kind}")
 
 
 def _told_of_sign_in(facts: ServerFacts) -> list[str]:

@@ -3,21 +3,23 @@
 import datetime as dt
 import socket
 import ssl
+from pathlib import Path
 
 from ingest.origin import Origin
 
 
-def certificate_expiry(origin: Origin, timeout: float) -> dt.datetime | None:
+def certificate_expiry(origin: Origin, timeout: float, ca_file: Path | None = None) -> dt.datetime | None:
     """When the certificate at an https origin expires (UTC); `timeout` in seconds.
 
-    None when this machine's own authorities cannot vouch for it: whether the server is trusted is decided by
-    the client, by the authorities it is given.
+    None when the authorities in `ca_file`, or this machine's own, cannot vouch for it: whether the server is
+    trusted is decided by the client.
     """
-    context = ssl.create_default_context()
+    host = origin.host.strip("[]")
+    context = ssl.create_default_context(cafile=ca_file)
     try:
         with (
-            socket.create_connection((origin.host.strip("[]"), origin.port), timeout) as plain,
-            context.wrap_socket(plain, server_hostname=origin.host.strip("[]")) as secured,
+            socket.create_connection((host, origin.port), timeout) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secured,
         ):
             certificate = secured.getpeercert() or {}
     except OSError:  # every ssl.SSLError is one
