@@ -20,7 +20,9 @@ def statement(
     resources = [
         {
             "type": each,
-            "interaction": [{"code": code} for code in (interactions or {}).get(each, ["read", "search-type"])],
+            "interaction": [
+                {"code": code} for code in (interactions or {}).get(each, ["read", "search-type"])
+            ],
             "searchParam": [{"name": name} for name in (parameters or {}).get(each, PARAMETERS)],
             "operation": (operations or {}).get(each, []),
         }
