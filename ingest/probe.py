@@ -52,6 +52,11 @@ class Probe:
     losses: tuple[str, ...]
     error: ServerError | SignInError | None
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether the server was asked: without codes and without a patient there is nothing to ask."""
+        return self.error is not None or self.count is not None
+
 
 def probe_center(client: FhirClient, code_map: Sequence[MappedCode]) -> list[Probe]:
     """Try the cohort's search, then the searches of its patients, in the order a sync asks them.

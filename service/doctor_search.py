@@ -39,7 +39,7 @@ def check_searches(
 ) -> tuple[list[Finding], SampleTried | None]:
     """One finding a search, then paging, views and codes; and what views and codes made of the sample."""
     center_id = client.center.center_id
-    if all(isinstance(probe.error, SignInError) for probe in probes):
+    if all(isinstance(probe.error, SignInError) for probe in probes if probe.was_asked):
         return [skipped(center_id, "searches", "each was refused")], None
     findings = [_search(client, probe) for probe in probes] + [_paging(client, probes)]
     sample = landed_of(probes)
@@ -81,7 +81,7 @@ def _search(client: FhirClient, probe: Probe) -> Finding:
     subject, facts = f"{name} ({probe.ask.search.step})", _facts(probe)
     if probe.error is not None:
         return failed(center_id, subject, probe.error)
-    if probe.count is None:
+    if probe.count is None:  # never asked
         return skipped(center_id, subject, "no patient of the cohort was found to ask for")
     seen = f"{_counted(probe.count)}; {_sampled(probe, facts)}"
     if probe.losses:
@@ -152,23 +152,33 @@ def _paging(client: FhirClient, probes: Sequence[Probe]) -> Finding:
 
 
 def _mapped(center_id: str, sampled: int, views: Sequence[ViewTried]) -> Finding:
-    """What the views made of the sample: a type of which nothing comes through is a fault of its views."""
+    """What the views made of the sample: a view through which nothing comes is a fault."""
     seen = f"{sampled} resources gave {sum(view.rows for view in views)} rows in {len(views)} tables"
-    read = {view.resource_type for view in views if view.rows}
-    lost = sorted({view.resource_type for view in views if view.resources} - read)
-    rejected = [view for view in views if view.rejected]
+    lost = _lost(views)
     if lost:
-        reasons = f" ({'; '.join(sorted({view.reason for view in rejected}))})" if rejected else ""
+        reasons = sorted({view.reason for view in lost if view.reason})
         wrong = ViewError(
-            f"No sampled {', '.join(lost)} comes through its views{reasons}.",
+            f"Nothing of the sample comes through {', '.join(view.table for view in lost)}"
+            + (f" ({'; '.join(reasons)})." if reasons else "."),
             "give the center a view of its own: docs/how-to/write-a-view.md.",
         )
         return failed(center_id, "sample", wrong)
+    rejected = [view for view in views if view.rejected]
     if rejected:
         told = "; ".join(f"{view.table} refused {view.rejected}: {view.reason}" for view in rejected)
         step = "such resources are quarantined; a view of the center's own may read them."
         return warning(center_id, "sample", f"{seen}; {told}", step)
     return ok(center_id, "sample", f"{seen}; none refused")
+
+
+def _lost(views: Sequence[ViewTried]) -> list[ViewTried]:
+    """Views that refused every resource of their type, and those of a type of which no view made a row."""
+    made = {view.resource_type for view in views if view.rows}
+    return [
+        view
+        for view in views
+        if view.resources and (view.rejected == view.resources or view.resource_type not in made)
+    ]
 
 
 def _coded(center_id: str, codes: Sequence[CodesTried]) -> Finding:

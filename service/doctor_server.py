@@ -102,10 +102,11 @@ def _clock(client: FhirClient, reply: Reply, sent_at: dt.datetime, received_at: 
 
 def _sign_in(center_id: str, auth_kind: str, facts: ServerFacts, probes: Sequence[Probe]) -> list[Finding]:
     """Whether our credentials are taken, what the server says of signing in, and what a token grants."""
-    refusals = [probe.error for probe in probes if isinstance(probe.error, SignInError)]
-    if refusals and len(refusals) == len(probes):
+    asked = [probe for probe in probes if probe.was_asked]
+    refusals = [probe.error for probe in asked if isinstance(probe.error, SignInError)]
+    if refusals and len(refusals) == len(asked):
         return [failed(center_id, "sign-in", refusals[0])]
-    if all(probe.error is not None for probe in probes):
+    if all(probe.error is not None for probe in asked):
         return [skipped(center_id, "sign-in", "no search was answered")]
     taken = "no credentials needed" if auth_kind == "none" else f"{auth_kind} credentials accepted"
     return [
