@@ -25,23 +25,20 @@ ENOUGH_FREE = 1024 * MEGABYTE
 
 def check_place(settings: Settings, now: dt.datetime, free_bytes: Callable[[Path], int]) -> list[Finding]:
     """Look at the place where the warehouse lives; nothing is made or changed there."""
+    place = existing(settings.warehouse_folder)
+    if not is_usable(place):
+        wrong = WarehouseError(
+            f"{place} is no folder that this user may write to.",
+            "name another with warehouse.folder, or run as the user who owns it.",
+        )
+        return [failed("", "disk", wrong), skipped("", "warehouse", "not looked at in a folder of others")]
     release, found = _release(settings, now)
     lock, is_held = _lock(settings.warehouse_folder)
     used = size_of_work(settings.warehouse_folder) + (release.size if release else 0)
-    return [_disk(settings.warehouse_folder, used, free_bytes), lock, _warehouse(settings, is_held), found]
+    return [_disk(place, used, free_bytes), lock, _warehouse(settings, is_held), found]
 
 
-def _disk(folder: Path, used: int, free_bytes: Callable[[Path], int]) -> Finding:
-    place = existing(folder)
-    if not is_usable(place):
-        return failed(
-            "",
-            "disk",
-            WarehouseError(
-                f"{place} is no folder that this user may write to.",
-                "name another with warehouse.folder, or run as the user who owns it.",
-            ),
-        )
+def _disk(place: Path, used: int, free_bytes: Callable[[Path], int]) -> Finding:
     free = free_bytes(place)
     seen = f"{free // MEGABYTE:,} MB free at {place}; warehouse and release take {used // MEGABYTE:,} MB"
     if free < used + LEAST_FREE:

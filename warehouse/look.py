@@ -17,6 +17,11 @@ from warehouse.releases import MART_FILE, current_release
 from warehouse.transaction import database_error
 
 WORK_FILE = "work.duckdb"
+_CONFINED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def look_at_warehouse(folder: Path) -> WarehouseLook | None:
             f"{file} can be read by others (mode {mode:04o}).", f"run `chmod 600 {file}`: it names patients."
         )
     try:
-        with duckdb.connect(str(file), read_only=True) as connection:
+        with duckdb.connect(str(file), read_only=True, config=_CONFINED) as connection:
             return WarehouseLook(file.stat().st_size, require_known(connection))
     except duckdb.Error as error:
         if is_locked(folder):
@@ -93,13 +98,14 @@ def size_of_work(folder: Path) -> int:
 
 
 def existing(folder: Path) -> Path:
-    """The folder itself, or the nearest folder above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    """The folder itself, or the nearest folder above it that exists, as far as this user may see."""
+    # os.path: a folder that may not be looked into is no error here.
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
 
 
 def is_usable(folder: Path) -> bool:
-    """Whether this user may write into an existing folder."""
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    """Whether this user may read and write in an existing folder."""
+    return folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
 
 
 def _no_release(folder: Path) -> WarehouseError:

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import re
 import stat
 from dataclasses import asdict
 from pathlib import Path
@@ -50,8 +51,9 @@ def test_a_configuration_that_cannot_be_read_hides_everything_else(clinic: Clini
 
 def test_a_folder_that_cannot_be_written_is_a_failure(clinic: Clinic) -> None:
     clinic.data.touch()
-    found = clinic.found("disk")
-    assert (found.state, found.exit_code) == ("failed", 14)
+    checkup = clinic.check()
+    assert failures(checkup) == [("disk", 14)]
+    assert checkup.servers["a"].searches
 
 
 @pytest.mark.parametrize(("free", "state"), [(0.1, "failed"), (0.5, "warning"), (2, "ok")])
@@ -207,3 +209,14 @@ def test_each_failure_has_a_next_step_and_the_exit_code_is_that_of_the_first(cli
     assert checkup.exit_code == 14
     assert all(each.next_step for each in checkup.findings if each.state in {"failed", "warning"})
     assert all(asdict(each)["exit_code"] == 0 for each in checkup.findings if each.state != "failed")
+
+
+def test_the_how_to_page_explains_each_line(clinic: Clinic) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "check-a-center.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"`([^`]+)`", "".join(re.findall(r"(?m)^\| (`.+?) \|", page))))
+    in_order = {each.subject for each in clinic.check().findings}
+    clinic.tells({}, 404)
+    without_statement = {each.subject for each in clinic.check().findings}
+    searched = {subject for subject in in_order if subject.endswith(("(patient)", "(cohort)"))}
+    assert explained - searched == (in_order | without_statement) - searched
+    assert explained & searched
