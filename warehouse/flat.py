@@ -129,7 +129,9 @@ def build_flat(
 ) -> list[TableCount]:
     """Make every flat table anew from the current resources, and note what the views refused."""
     rejects: list[ViewReject] = []
-    tables = create_flat(transaction, parts)
+    tables = dict.fromkeys(part.table for part in parts)
+    for table in tables:
+        _create(transaction, next(part for part in parts if part.table == table))
     for part in parts:
         source = _source(transaction, part, folder)
         if source is not None:
@@ -137,14 +139,6 @@ def build_flat(
             rejects.extend(_rejects(transaction, part, source))
     replace_view_rejects(transaction, run_id, rejects)
     return [TableCount(f"flat.{table}", count_rows(transaction, f"flat.{table}")) for table in tables]
-
-
-def create_flat(transaction: Transaction, parts: Sequence[FlatPart]) -> list[str]:
-    """Make every flat table anew, empty; returns their names."""
-    tables = list(dict.fromkeys(part.table for part in parts))
-    for table in tables:
-        _create(transaction, next(part for part in parts if part.table == table))
-    return tables
 
 
 def _create(transaction: Transaction, part: FlatPart) -> None:

@@ -9,7 +9,7 @@ import duckdb
 
 from mappings.errors import ViewError, WarehouseError
 from mappings.terminology import MappedCode
-from warehouse.flat import BuildCenter, FlatPart, create_flat, plan_flat
+from warehouse.flat import BuildCenter, FlatPart, plan_flat
 from warehouse.migrate import migrate
 from warehouse.names import with_names
 from warehouse.tables import count_rows
@@ -70,7 +70,6 @@ def try_sample(
         migrate(connection)
         transaction = Transaction(connection)
         _stage(transaction, center, sample)
-        create_flat(transaction, parts)
         tried = [_try_view(transaction, part) for part in parts]
         load_codes(transaction, code_map, aliases)
         find_unmapped(transaction, parts)
@@ -101,9 +100,9 @@ def _stage(transaction: Transaction, center: BuildCenter, sample: Sequence[Lande
 
 
 def _try_view(transaction: Transaction, part: FlatPart) -> ViewTried:
-    insert = with_names("INSERT INTO {table}", table=f"flat.{part.table}")
+    create = with_names("CREATE TABLE {table} AS", table=f"flat.{part.table}")
     try:
-        transaction.execute("\n".join([insert, "SELECT * FROM (", part.view.sql, ") AS made"]))
+        transaction.execute("\n".join([create, "SELECT * FROM (", part.view.sql, ") AS made"]))
         rejects = transaction.rows(part.view.rejects_sql)
     except WarehouseError as error:
         raise ViewError(
