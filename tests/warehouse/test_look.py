@@ -16,6 +16,7 @@ from mappings.errors import WarehouseError
 from warehouse.connection import Warehouse
 from warehouse.lock import holder
 from warehouse.look import WORK_FILE, existing, is_usable, look_at_release, look_at_warehouse, size_of_work
+from warehouse.migrate import load_migrations
 
 
 def prints(folder: Path) -> dict[str, tuple[str, int]]:
@@ -66,10 +67,10 @@ def test_no_warehouse_is_no_fault_and_none_is_made(folder: Path) -> None:
 
 def test_migrations_still_to_come_are_counted(closed: Path) -> None:
     with duckdb.connect(str(closed / WORK_FILE)) as connection:
-        connection.execute("DELETE FROM ops.schema_migration WHERE version = 3")
+        connection.execute("DELETE FROM ops.schema_migration WHERE version > 2")
     look = look_at_warehouse(closed)
     assert look is not None
-    assert look.pending_migrations == 1
+    assert look.pending_migrations == len(load_migrations()) - 2
 
 
 def test_a_warehouse_of_a_newer_version_is_an_error(closed: Path) -> None:
