@@ -58,7 +58,7 @@ def check_server(
         return [*findings, skipped(center.center_id, "searches", "not asked of another FHIR version")], facts
     probes = probe_center(client, build.code_map)
     found, tried = check_searches(client, build, probes)
-    findings += [*_sign_in(center.center_id, auth_kind, facts, probes), *found]
+    findings += [*_sign_in(client, auth_kind, facts, probes), *found]
     return findings, replace(facts, searches=facts_of(probes), codes=tried.codes if tried else ())
 
 
@@ -100,8 +100,11 @@ def _clock(client: FhirClient, reply: Reply, sent_at: dt.datetime, received_at: 
     return ok(center.center_id, "clock", told)
 
 
-def _sign_in(center_id: str, auth_kind: str, facts: ServerFacts, probes: Sequence[Probe]) -> list[Finding]:
+def _sign_in(
+    client: FhirClient, auth_kind: str, facts: ServerFacts, probes: Sequence[Probe]
+) -> list[Finding]:
     """Whether our credentials are taken, what the server says of signing in, and what a token grants."""
+    center_id = client.center.center_id
     asked = [probe for probe in probes if probe.was_asked]
     refusals = [probe.error for probe in asked if isinstance(probe.error, SignInError)]
     if refusals and len(refusals) == len(asked):
@@ -111,13 +114,13 @@ def _sign_in(center_id: str, auth_kind: str, facts: ServerFacts, probes: Sequenc
     taken = "no credentials needed" if auth_kind == "none" else f"{auth_kind} credentials accepted"
     return [
         ok(center_id, "sign-in", "; ".join([taken, *_told_of_sign_in(facts)])),
-        _scopes(center_id, auth_kind),
+        _scopes(client, auth_kind),
     ]
 
 
-def _scopes(center_id: str, auth_kind: str) -> Finding:
+def _scopes(client: FhirClient, auth_kind: str) -> Finding:
     """What a token we ask for grants."""
-    return skipped(center_id, "scopes", f"no token is asked for: auth.kind is {auth_kind}")
+    return skipped(client.center.center_id, "scopes", f"no token is asked for: auth.kind is {auth_kind}")
 
 
 def _told_of_sign_in(facts: ServerFacts) -> list[str]:
