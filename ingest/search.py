@@ -46,8 +46,41 @@ class Page:
     server_time: dt.datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The first page of a query; `total` is how many matches the server says there are, if it does."""
+
+    page: Page
+    total: int | None
+    has_next: bool
+
+
 def walk(client: FhirClient, query: Query, limits: WalkLimits | None = None) -> Iterator[Page]:
     """All pages of a query; a resource may come several times. Raises ServerError or SignInError."""
+    for piece, reply in _first_replies(client, query):
+        yield from _pages(client, piece, reply, _Progress(piece.resource_type, limits or WalkLimits()))
+
+
+def glance(client: FhirClient, query: Query) -> list[Glance]:
+    """The first page of a query, or of each piece that a long query is cut into; no further page is read.
+
+    Raises ServerError or SignInError.
+    """
+    return [_glance(client, piece, reply) for piece, reply in _first_replies(client, query)]
+
+
+def _glance(client: FhirClient, query: Query, reply: Reply) -> Glance:
+    bundle = _searchset(client, reply, query.resource_type)
+    total = bundle.get("total")
+    return Glance(
+        page=_page(bundle, query.resource_type, reply.server_time),
+        total=total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None,
+        has_next=_next_link(bundle) is not None,
+    )
+
+
+def _first_replies(client: FhirClient, query: Query) -> Iterator[tuple[Query, Reply]]:
+    """The answer to each piece of a query, cut so that a server that refuses POST takes its URL."""
     waiting = [query]
     while waiting:
         piece = waiting.pop()
@@ -59,7 +92,7 @@ def walk(client: FhirClient, query: Query, limits: WalkLimits | None = None) -> 
         if reply is None:
             waiting.append(piece)
         else:
-            yield from _pages(client, piece, reply, _Progress(piece.resource_type, limits or WalkLimits()))
+            yield piece, reply
 
 
 def _pages(client: FhirClient, query: Query, first: Reply, progress: "_Progress") -> Iterator[Page]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mappings.errors import CryocohortError
+from service.cli_check import check
 from service.cli_codes import codes
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(check)
 app.add_typer(codes, name="codes")
 
 Config = Annotated[

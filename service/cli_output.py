@@ -19,10 +19,18 @@ if TYPE_CHECKING:  # each of these brings a heavy library, and a command should 
     from ingest.sync import Progress as SyncProgress
     from ingest.sync import UnitLanded
     from outcomes.comparison import Comparison
+    from service.doctor import Checkup
     from service.nightly import RefreshReport, SyncReport
     from service.status import Status, Step
 
 STATE_STYLES = {"as printed": "green", "known difference": "yellow", "different": "bold red"}
+
+CHECK_MARKS = {
+    "ok": "[green]\N{CHECK MARK}[/]",
+    "warning": "[yellow]![/]",
+    "failed": "[bold red]\N{BALLOT X}[/]",
+    "skipped": "\N{EN DASH}",
+}
 
 # Into a file or a pipe nothing is wrapped to the width of a terminal that is not there.
 PIPE_WIDTH = 200
@@ -145,6 +153,17 @@ def show_status(status: "Status", problems: Sequence[str], next_starts: Mapping[
         )
     for step, start in next_starts.items():
         console.print(f"next {step}: {_minute(start)} UTC")
+
+
+def show_checkup(checkup: "Checkup") -> None:
+    """One line for each thing looked at, with what to do where something is wrong."""
+    table = _table("", "Center", "Looked at", "Seen", "Next step")
+    for found in checkup.findings:
+        texts = (found.center, found.subject, found.seen, found.next_step)
+        table.add_row(CHECK_MARKS[found.state], *(escape(text) for text in texts))
+    console.print(table)
+    states = [found.state for found in checkup.findings]
+    console.print(f"{states.count('failed')} failed, {states.count('warning')} to look at")
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_csv: bool) -> None:

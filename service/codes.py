@@ -50,7 +50,7 @@ def read_unmapped(settings: Settings, center_id: str | None = None) -> list[Unma
     Raises WarehouseError before the first sync, WarehouseBusyError while a run is under way.
     """
     if center_id is not None:
-        _center(settings, center_id)
+        settings.center(center_id)
     if not settings.warehouse_folder.is_dir():
         raise WarehouseError(
             f"{settings.warehouse_folder}: there is no warehouse yet.",
@@ -97,7 +97,7 @@ def import_concept_map(settings: Settings, center_id: str, file: Path) -> Import
     Rows that are there, in whatever file and status, stay as they are: approved ones are never overwritten.
     Raises TerminologyError for a file that is no R4 ConceptMap or whose rows cannot stand in a code file.
     """
-    center = _center(settings, center_id)
+    center = settings.center(center_id)
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -114,14 +114,6 @@ def import_concept_map(settings: Settings, center_id: str, file: Path) -> Import
 
 def _folder(center: CenterSettings) -> Path:
     return center.folder / "codes"
-
-
-def _center(settings: Settings, center_id: str) -> CenterSettings:
-    for center in settings.centers:
-        if center.center_id == center_id:
-            return center
-    known = ", ".join(center.center_id for center in settings.centers)
-    raise ConfigError(f"No center is called {center_id}.", f"Name one of: {known}.")
 
 
 def _write(folder: Path, content: Mapping[str, Any]) -> Path:

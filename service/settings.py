@@ -226,3 +226,11 @@ class Settings:
     def report_file(self) -> Path:
         """Absolute path of the HTML report."""
         return (self.folder / self.file.report.file).resolve()
+
+    def center(self, center_id: str) -> CenterSettings:
+        """The center of this id; raises ConfigError when none is called so."""
+        for center in self.centers:
+            if center.center_id == center_id:
+                return center
+        known = ", ".join(center.center_id for center in self.centers)
+        raise ConfigError(f"No center is called {center_id}.", f"Name one of: {known}.")

@@ -43,6 +43,15 @@ class FolderLock:
         os.close(self._descriptor)
 
 
+def holder(folder: Path) -> str:
+    """The process id that the run which holds, or last held, the warehouse wrote down; empty if unknown."""
+    try:
+        text = (folder / "lock").read_bytes()[:20].decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return ""
+    return text if text.isdecimal() else ""
+
+
 def is_locked(folder: Path) -> bool:
     """Whether a run holds the warehouse in `folder` right now."""
     try:

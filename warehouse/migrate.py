@@ -57,6 +57,13 @@ def migrate(connection: duckdb.DuckDBPyConnection, folder: Path = MIGRATIONS) ->
     return len(migrations)
 
 
+def require_known(connection: duckdb.DuckDBPyConnection, folder: Path = MIGRATIONS) -> int:
+    """How many migrations are still to be applied; applies none. Raises WarehouseError as `migrate` does."""
+    migrations, applied = load_migrations(folder), _applied(connection)
+    _compare(migrations, applied)
+    return len(migrations) - len(applied)
+
+
 def _applied(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
     known = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'schema_migration'"

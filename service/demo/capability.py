@@ -1,6 +1,7 @@
 """What a demo server says it can do: its CapabilityStatement."""
 
 from datetime import datetime
+from importlib.metadata import version
 
 from service.demo.fhir import Resource
 from service.demo.search import PARAMETERS, parameters
@@ -28,6 +29,7 @@ def capability_statement(fhir_version: str, base_url: str, now: datetime) -> Res
         "status": "active",
         "date": instant(now),
         "kind": "instance",
+        "software": {"name": "cryocohort demo server", "version": version("cryocohort")},
         "implementation": {"description": "Demo server with invented patients", "url": base_url},
         "fhirVersion": FHIR_VERSIONS[fhir_version],
         "format": ["application/fhir+json"],

@@ -18,7 +18,7 @@ Test = Callable[[Resource], bool]
 MAX_COUNT = 1000
 DEFAULT_COUNT = 50
 COMMON = {"_id": "token", "_lastUpdated": "date"}
-RESULT = frozenset({"_count", "_elements", "_format"})
+RESULT = frozenset({"_count", "_elements", "_format", "_summary"})
 _CLINICAL = {
     "code": "token",
     "subject": "reference",
@@ -103,7 +103,7 @@ class Dialect:
         return Search(
             resource_type,
             tests=tuple(self._test(resource_type, name, value) for name, value in honored if name in kinds),
-            count=_count([value for name, value in honored if name == "_count"]),
+            count=_page_size(honored),
             elements=frozenset(
                 each for name, value in honored if name == "_elements" for each in split(value, ",")
             ),
@@ -148,6 +148,14 @@ def _part(resource: Resource, element: str) -> Resource:
     """An element that should be an object, or nothing: invalid resources are stored and searched too."""
     part = resource.get(element)
     return part if isinstance(part, dict) else {}
+
+
+def _page_size(honored: Pairs) -> int:
+    """Resources on a page: none where only their number was asked for."""
+    summaries = {value for name, value in honored if name == "_summary"}
+    if summaries - {"count", "false"}:
+        raise Refused(400, "not-supported", "_summary is neither count nor false.")
+    return 0 if "count" in summaries else _count([value for name, value in honored if name == "_count"])
 
 
 def _count(values: Sequence[str]) -> int:

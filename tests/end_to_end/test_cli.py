@@ -15,7 +15,7 @@ from service.nightly import open_warehouse
 from tests.end_to_end.conftest import Night1, Study
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-COMMANDS = ("sync", "refresh", "report", "serve", "status", "sql", "demo")
+COMMANDS = ("check", "sync", "refresh", "report", "serve", "status", "sql", "demo")
 
 
 def cryocohort(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

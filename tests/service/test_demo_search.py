@@ -171,3 +171,16 @@ def test_a_form_in_another_shape_is_refused(server: DemoServer) -> None:
     assert answer.status_code == 415
     broken = post(f"{server.url}/Observation/_search", b"\xff", **{"Content-Type": FORM})
     assert broken.status_code == 400
+
+
+def test_the_number_alone_can_be_asked_for(server: DemoServer) -> None:
+    query = {"code": "72514-3", "_summary": "count", "_count": "1"}
+    bundle = get(f"{server.url}/Observation", query, **STRICT).json()
+    assert (bundle["total"], bundle.get("entry"), [link["relation"] for link in bundle["link"]]) == (
+        3,
+        None,
+        ["self"],
+    )
+    whole = get(f"{server.url}/Observation", {"_summary": "false"}, **STRICT).json()
+    assert len(whole["entry"]) == whole["total"] == 4
+    assert get(f"{server.url}/Observation", {"_summary": "text"}, **STRICT).status_code == 400

@@ -1,0 +1,73 @@
+"""The part of a check that concerns one center: its secrets, codes and views, then its server."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+
+from ingest.center import Center
+from ingest.client import FhirClient, RetryPolicy
+from mappings.errors import ConfigError, TerminologyError, ViewError
+from mappings.terminology import load_aliases, load_codes
+from mappings.terminology_check import check_center as check_codes
+from service.doctor_server import ServerFacts, check_server
+from service.finding import Finding, failed, ok, skipped, warning
+from service.settings import CenterSettings, Settings
+from service.study import build_input, ingest_centers
+from warehouse.build import BuildInput
+from warehouse.flat import plan_flat
+
+# Somebody waits for the answer: a server that needs five tries in a minute is told as failing.
+PATIENCE = RetryPolicy(retries=1, backoff=0.5, max_wait=5.0, body_tries=2)
+
+
+def check_center(
+    settings: Settings, center: CenterSettings, clock: Callable[[], dt.datetime]
+) -> tuple[list[Finding], ServerFacts | None]:
+    """Look at one center; the facts are None when its server told nothing."""
+    alone = replace(settings, centers=(center,))
+    secrets, reached = _secrets(alone, center)
+    codes, build = _codes(alone, center)
+    findings = [secrets, codes, *_views(center, build)]
+    if reached is None:
+        return [*findings, skipped(center.center_id, "server", "not asked without its secrets")], None
+    with FhirClient(reached, PATIENCE) as client:
+        found, facts = check_server(client, center.file.auth.kind, build, clock)
+    return [*findings, *found], facts
+
+
+def _secrets(alone: Settings, center: CenterSettings) -> tuple[Finding, Center | None]:
+    """Whether the key and the credentials are there, and readable by their owner only."""
+    try:
+        (reached,) = ingest_centers(alone)
+    except ConfigError as error:
+        return failed(center.center_id, "secrets", error), None
+    try:
+        center.pseudonym_key()
+    except ConfigError as error:
+        return failed(center.center_id, "secrets", error), reached
+    seen = f"pseudonymization key and credentials ({center.file.auth.kind}) readable by their owner only"
+    return ok(center.center_id, "secrets", seen), reached
+
+
+def _codes(alone: Settings, center: CenterSettings) -> tuple[Finding, BuildInput | None]:
+    """Whether the code files can be used, and what a build would be given of them."""
+    problems = check_codes(center.folder / "codes", center.center_id, load_codes(), load_aliases())
+    errors = sum(problem.severity == "error" for problem in problems)
+    step = "run `cryocohort codes check`: it lists every problem with file, row and column."
+    if errors:
+        wrong = TerminologyError(f"The code files have {errors} errors.", step)
+        return failed(center.center_id, "code files", wrong), None
+    build = build_input(alone, run_id=0)
+    if problems:
+        return warning(center.center_id, "code files", f"no errors, warnings: {len(problems)}", step), build
+    return ok(center.center_id, "code files", f"{len(build.code_map):,} codes, no problem"), build
+
+
+def _views(center: CenterSettings, build: BuildInput | None) -> list[Finding]:
+    if build is None:
+        return []
+    try:
+        parts = plan_flat(build.centers, build.sources.views)
+    except ViewError as error:
+        return [failed(center.center_id, "views", error)]
+    return [ok(center.center_id, "views", f"{len(parts)} views for FHIR {center.file.fhir_version} compile")]
