@@ -28,6 +28,7 @@ from ingest.origin import origin_of
 from ingest.outcome import issues_of
 from ingest.query import Query
 from ingest.reply import Reply, http_date, readable
+from ingest.session import open_session
 from ingest.smart import Patience, SmartTokens
 from ingest.tls import Tls, cause_of
 from mappings.errors import ServerError, SignInError
@@ -291,13 +292,7 @@ def _session(policy: RetryPolicy, tls: Tls) -> requests.Session:
         retry_after_max=int(policy.max_wait),
         raise_on_status=False,
     )
-    session = requests.Session()
-    session.trust_env = False
-    session.verify = tls.verify
-    session.cert = tls.cert
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    return session
+    return open_session(tls, HTTPAdapter(max_retries=retry))
 
 
 def _is_framed(headers: Mapping[str, str]) -> bool:

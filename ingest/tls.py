@@ -79,6 +79,8 @@ def cause_of(error: BaseException) -> Cause:
             return _certificate_cause(inner.verify_code, kind)
         if isinstance(inner, ssl.SSLError) and "ALERT" in (inner.reason or ""):
             return _alert_cause(inner.reason, kind)
+    if kind == "SSLError":  # a server may hang up on who shows no certificate, without a word
+        return Cause(kind, "check the address, and whether the server wants a client certificate ([tls]).")
     return Cause(kind, "check that the server is up and its address is right.")
 
 

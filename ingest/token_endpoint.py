@@ -9,11 +9,13 @@ import time
 from dataclasses import dataclass, field
 
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from ingest.center import Center
 from ingest.decode import JsonObject
 from ingest.reply import http_date, readable
+from ingest.session import open_session
 from ingest.tls import cause_of
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -57,10 +59,7 @@ class TokenServer:
 
     def __init__(self, center: Center) -> None:
         self._timeout = (center.connect_timeout, center.read_timeout)
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = center.tls.verify
-        self._session.cert = center.tls.cert
+        self._session = open_session(center.tls, HTTPAdapter(max_retries=0))
 
     def close(self) -> None:
         """Close the connections."""
