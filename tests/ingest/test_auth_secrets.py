@@ -6,17 +6,20 @@ import logging
 import traceback
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest import token_endpoint
 from ingest.auth import Auth, BasicAuth, BearerAuth, OriginAuth, SmartAuth
 from ingest.client import FhirClient
 from ingest.search import walk
 from ingest.smart import SmartTokens
-from mappings.errors import CryocohortError
+from ingest.token_endpoint import TokenServer
+from mappings.errors import CryocohortError, SignInError
 from tests.ingest.examples import QUICK, center, observation, patient
 from tests.ingest.loopback import Answer, Fault, FhirServer, Resource, serving
 from tests.ingest.smart_servers import (
@@ -139,6 +142,34 @@ def test_a_token_goes_to_the_fhir_server_and_an_assertion_to_the_token_endpoint_
     assert all("client_assertion" not in seen.query for seen in servers.fhir.seen)
     everything = [*servers.tokens.seen, *servers.fhir.seen]
     assert not [seen for seen in everything for secret in secrets_of(servers) if secret in seen.raw_path]
+
+
+def test_an_answer_does_not_show_what_it_holds(servers: Servers) -> None:
+    server = TokenServer(center(servers.fhir.base_url))
+    answer = server.get(f"{servers.fhir.base_url}/.well-known/smart-configuration")
+    server.close()
+    assert isinstance(answer, token_endpoint.Answer)
+    assert answer.content is not None
+    assert "token_endpoint" in answer.content
+    assert "token_endpoint" not in repr(answer)
+
+
+def test_credentials_of_a_netrc_file_are_not_sent(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login SECRET-user password SECRET-netrc\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with (
+        FhirClient(center(servers.fhir.base_url), QUICK, servers.clock) as client,
+        pytest.raises(SignInError),
+    ):
+        found(client)
+    with FhirClient(center(servers.fhir.base_url, auth=smart()), QUICK, servers.clock) as client:
+        assert found(client) == ["o1"]
+    assert ["Authorization" in seen.headers for seen in servers.fhir.seen] == [False, False, True]
+    assert servers.tokens.problems == []
 
 
 LINKS = [

@@ -1,12 +1,17 @@
 """Credentials and TLS as configured: what is wrong is told with file, key and next step, and never shown."""
 
 import datetime as dt
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jwt
 import pytest
 
+from ingest.assertion import signed_assertion
 from ingest.auth import BearerAuth, SmartAuth
 from ingest.center import Center
 from ingest.tls import Tls
@@ -14,7 +19,7 @@ from mappings.errors import ConfigError
 from service.configuration import load_settings
 from service.credentials import credentials
 from service.study import ingest_centers
-from tests.ingest.smart_servers import pem, private_key
+from tests.ingest.smart_servers import pem, private_key, smart
 from tests.ingest.tls_servers import Authority
 
 SHIPPED = Path(__file__).parents[2] / "config"
@@ -199,6 +204,25 @@ def test_what_is_wrong_in_tls_is_said_with_its_key(
     write(center, 'kind = "none"', tls)
     told = refused(center)
     assert all(part in told for part in said), told
+
+
+def test_the_how_to_prints_the_key_set_that_verifies_our_assertions(tmp_path: Path) -> None:
+    page = (SHIPPED.parent / "docs" / "how-to" / "sign-in.md").read_text(encoding="utf-8")
+    start = page.index("python -c")
+    command = page[start : page.index("signing-key.pem", start)] + "signing-key.pem"
+    auth = smart("ES384", key_id="2026-11")
+    secret(tmp_path / "signing-key.pem", auth.key)
+    told = subprocess.run(
+        ["bash", "-c", command.replace("python", sys.executable, 1)],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    (key,) = json.loads(told.stdout)["keys"]
+    assert (key["kid"], key["alg"], key["use"]) == ("2026-11", "ES384", "sig")
+    assert "d" not in key  # the private half
+    assertion = signed_assertion(auth, "https://auth.example.org/token", dt.datetime.now(dt.UTC))
+    jwt.decode(assertion, jwt.PyJWK(key), audience="https://auth.example.org/token")
 
 
 def test_the_credentials_commented_in_the_shipped_file_are_read_when_uncommented(center: Path) -> None:
