@@ -3,8 +3,13 @@
 import datetime as dt
 import gzip
 import json
+import socket
+import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import pytest
 
@@ -261,3 +266,49 @@ def test_a_redirect_is_an_answer_that_is_neither_parsed_nor_read_beyond_the_cap(
         assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
         tracemalloc.stop()
     assert fault.fired == 2
+
+
+@dataclass
+class Endless:
+    """A token endpoint that goes on sending `chunk` every `pause` seconds, at most `most` times."""
+
+    chunk: bytes
+    pause: float
+    most: int
+    sent: int = 0
+    url: str = ""
+
+    def serve(self, listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+            while self.sent < self.most:
+                connection.sendall(self.chunk)
+                self.sent += 1
+                time.sleep(self.pause)
+
+
+@contextmanager
+def endless(server: Endless) -> Iterator[Endless]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server.url = f"http://127.0.0.1:{listening.getsockname()[1]}/token"
+        thread = threading.Thread(target=server.serve, args=(listening,))
+        thread.start()
+        yield server
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "server",
+    [Endless(b" ", pause=0.05, most=400), Endless(b" " * 65536, pause=0.0, most=4000)],
+    ids=["slow drip", "flood"],
+)
+def test_an_answer_without_end_is_given_up_in_time_and_size(servers: Servers, server: Endless) -> None:
+    with endless(server) as running:
+        told = center(servers.fhir.base_url, read_timeout=0.5)
+        tokens = SmartTokens(told, smart(token_url=running.url), servers.clock, Patience(1))
+        with pytest.raises(ServerError, match="without an access token"):
+            tokens.header()
+        tokens.close()
+    assert 0 < server.sent < server.most / 2
