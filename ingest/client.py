@@ -117,8 +117,8 @@ class FhirClient:
     def require_scope(self, resource_type: str) -> None:
         """Raise SignInError when the scopes granted do not let us find all of a resource type.
 
-        Servers were told to answer such a search with 403; one that leaves out what it may not show
-        answers 200, and nothing would be missed.
+        A server may answer such a search with 200 and leave out what the token may not see: nobody would
+        notice.
         """
         if self._tokens is not None and not self._tokens.may_search(resource_type):
             raise SignInError(
