@@ -7,6 +7,7 @@ from typing import Literal
 
 from ingest.auth import Auth, NoAuth
 from ingest.origin import Origin, origin_of
+from ingest.tls import Tls
 from mappings.errors import ConfigError
 
 FhirVersion = Literal["R4", "R5"]
@@ -34,6 +35,7 @@ class Center:
     connect_timeout: float = 10.0
     read_timeout: float = 120.0
     auth: Auth = field(default_factory=NoAuth)
+    tls: Tls = field(default_factory=Tls)
 
     def __post_init__(self) -> None:
         if not _CENTER_ID.fullmatch(self.center_id):
@@ -47,7 +49,7 @@ class Center:
                 f"The base_url of center {self.center_id} is not an http(s) address.",
                 "write it as https://host/path, without user, query or fragment.",
             )
-        if origin.scheme != "https" and not origin.is_loopback:
+        if not origin.is_confidential:
             raise ConfigError(
                 f"The base_url of center {self.center_id} is not https.",
                 "use https; plain http is accepted for this machine only.",

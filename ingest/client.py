@@ -10,7 +10,8 @@ Habits of servers met here: some refuse POST _search, some refuse `Prefer: handl
 from a cache of the last minute (hapifhir/hapi-fhir#647).
 """
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -20,13 +21,16 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader
 from urllib3.util.retry import Retry
 
-from ingest.auth import OriginAuth
+from ingest.auth import HeaderSource, OriginAuth, SmartAuth
 from ingest.center import Center
 from ingest.decode import JsonObject, decode_object
 from ingest.origin import origin_of
 from ingest.outcome import issues_of
 from ingest.query import Query
 from ingest.reply import Reply, http_date, readable
+from ingest.session import open_session
+from ingest.smart import Patience, SmartTokens
+from ingest.tls import Tls, cause_of
 from mappings.errors import ForbiddenError, ServerError, SignInError, UnreachableError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -56,6 +60,10 @@ class RetryPolicy:
     body_tries: int = 3
 
 
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
 class CappedRetry(Retry):
     """urllib3's Retry, to which a malformed Retry-After is none instead of an error."""
 
@@ -68,13 +76,23 @@ class CappedRetry(Retry):
 
 
 class FhirClient:
-    """Searches one center's server. Not for use by several threads at once; close it or use `with`."""
+    """Searches one center's server. Not for use by several threads at once; close it or use `with`.
 
-    def __init__(self, center: Center, policy: RetryPolicy | None = None) -> None:
+    `clock` (aware UTC) tells when tokens expire.
+    """
+
+    def __init__(
+        self,
+        center: Center,
+        policy: RetryPolicy | None = None,
+        clock: Callable[[], dt.datetime] = _utc_now,
+    ) -> None:
         self.center = center
         self._policy = policy or RetryPolicy()
-        self._auth = OriginAuth(center.auth, center.origin)
-        self._session = _session(self._policy)
+        source = _credential(center, self._policy, clock)
+        self._tokens = source if isinstance(source, SmartTokens) else None
+        self._auth = OriginAuth(source, center.origin)
+        self._session = _session(self._policy, center.tls)
         self._takes_post: bool | None = None  # not known before the first search
         self._takes_strict = True
 
@@ -89,6 +107,25 @@ class FhirClient:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+        if self._tokens is not None:
+            self._tokens.close()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the center's report should say besides failures: scopes asked for and not granted."""
+        return self._tokens.remarks if self._tokens is not None else ()
+
+    def require_scope(self, resource_type: str) -> None:
+        """Raise ForbiddenError when the scopes granted do not let us find all of a resource type.
+
+        A server may answer such a search with 200 and leave out what the token may not see: nobody would
+        notice.
+        """
+        if self._tokens is not None and not self._tokens.may_search(resource_type):
+            raise ForbiddenError(
+                self.said(f"granted no scope to search all of {resource_type}."),
+                f"have it grant system/{resource_type}.rs, and ask for it in auth.scopes.",
+            )
 
     def is_too_long(self, query: Query) -> bool:
         """Whether the query must be cut before it is asked: by GET its URL would be too long."""
@@ -97,8 +134,10 @@ class FhirClient:
     def search(self, query: Query) -> Reply | None:
         """The answer to the query's first request; None when the server has just refused POST.
 
-        After None the query is to be asked again, cut if it `is_too_long`. Raises ServerError.
+        After None the query is to be asked again, cut if it `is_too_long`. Raises ServerError, and
+        ForbiddenError when the scopes granted do not cover the resource type.
         """
+        self.require_scope(query.resource_type)
         if self._takes_post is False:
             return self._strictly("GET", self._search_url(query), query, None)
         url = self.center.url(f"{query.resource_type}/_search")
@@ -115,10 +154,6 @@ class FhirClient:
     def get(self, url: str, resource_type: str) -> Reply:
         """The answer to a link the server gave; raises ServerError, before sending, for another origin."""
         return self._exchange(requests.Request("GET", url, headers=_HEADERS), resource_type)
-
-    def read(self, path: str, what: str) -> Reply:
-        """The answer to a GET of `path` below the base, whatever its status; `what` names it in errors."""
-        return self._exchange(requests.Request("GET", self.center.url(path), headers=_HEADERS), what)
 
     def successful(self, reply: Reply, resource_type: str) -> JsonObject:
         """The resource in a successful reply.
@@ -164,14 +199,21 @@ class FhirClient:
         return lenient
 
     def _exchange(self, request: requests.Request, resource_type: str) -> Reply:
-        """Send a request and read its answer, again when the answer was cut short."""
+        """Send a request and read its answer; a refused access token is replaced once."""
         if origin_of(request.url) != self.center.origin:
             raise self.failure(
                 f"gave a link away from its own origin for {resource_type}; nothing was sent there.",
                 "correct the server's public base URL, or base_url in center.toml.",
             )
-        prepared = self._session.prepare_request(request)
-        self._auth(prepared)
+        prepared = self._auth(self._session.prepare_request(request))
+        reply = self._whole(prepared, resource_type)
+        if reply.status != 401 or self._tokens is None:
+            return reply
+        self._tokens.refuse(prepared.headers.get("Authorization"))
+        return self._whole(self._auth(prepared), resource_type)
+
+    def _whole(self, prepared: requests.PreparedRequest, resource_type: str) -> Reply:
+        """The answer to a request, asked again when it was cut short."""
         for _ in range(self._policy.body_tries):
             reply = self._send(prepared, resource_type)
             if reply is not None:
@@ -189,10 +231,10 @@ class FhirClient:
         try:
             response = self._session.send(prepared, timeout=timeout, allow_redirects=False, stream=True)
         except requests.RequestException as error:
-            # The text of the error holds the URL, and a URL may hold patient ids: only its class is told.
+            cause = cause_of(error)
             raise UnreachableError(
-                self.said(f"could not be reached for a search for {resource_type} ({type(error).__name__})."),
-                "check that the server is up and base_url is right.",
+                self.said(f"could not be reached for a search for {resource_type} ({cause.text})."),
+                cause.next_step,
             ) from None
         with response:
             body = self._body(response, resource_type)
@@ -243,7 +285,14 @@ def _search_request(method: str, url: str, form: str | None, *, is_strict: bool)
     return requests.Request(method, url, headers=headers, data=form)
 
 
-def _session(policy: RetryPolicy) -> requests.Session:
+def _credential(center: Center, policy: RetryPolicy, clock: Callable[[], dt.datetime]) -> HeaderSource:
+    if isinstance(center.auth, SmartAuth):
+        patience = Patience(policy.retries + 1, policy.backoff, policy.max_wait)
+        return SmartTokens(center, center.auth, clock, patience)
+    return center.auth
+
+
+def _session(policy: RetryPolicy, tls: Tls) -> requests.Session:
     retry = CappedRetry(
         total=policy.retries,
         redirect=0,
@@ -255,11 +304,7 @@ def _session(policy: RetryPolicy) -> requests.Session:
         retry_after_max=int(policy.max_wait),
         raise_on_status=False,
     )
-    session = requests.Session()
-    session.trust_env = False
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    return session
+    return open_session(tls, HTTPAdapter(max_retries=retry))
 
 
 def _is_framed(headers: Mapping[str, str]) -> bool:

@@ -36,6 +36,11 @@ class Origin:
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def is_confidential(self) -> bool:
+        """Whether nobody on the way can read what is sent there: https, or this machine."""
+        return self.scheme == "https" or self.is_loopback
+
 
 def origin_of(url: str) -> Origin | None:
     """The origin of an absolute http(s) URL; None when the text is anything else."""

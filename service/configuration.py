@@ -79,7 +79,7 @@ def _model(path: Path, model: type[Model]) -> Model:
 def _problems(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     for problem in error.errors(include_input=False, include_url=False):
         # A discriminated table puts its kind into the location: auth.basic.username is written auth.username.
-        place = [str(part) for part in problem["loc"] if part not in ("basic", "bearer", "none")]
+        place = [str(part) for part in problem["loc"] if part not in ("basic", "bearer", "none", "smart")]
         key = ".".join(place) or "the file"
         if problem["type"] == "extra_forbidden":
             yield f"{key}: unknown key; expected one of {', '.join(_allowed(model, place[:-1]))}."

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ingest.origin import origin_of
 from mappings.errors import ConfigError
 from service.secret_file import read_secret
 
@@ -129,10 +130,51 @@ class BasicAuth(_Strict):
 
 
 class BearerAuth(_Strict):
-    """A bearer token kept in a 0600 file."""
+    """A bearer token kept in a 0600 file, or in an environment variable."""
 
     kind: Literal["bearer"]
-    token_file: str
+    token_file: str | None = None
+    token_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "BearerAuth":
+        if (self.token_file is None) == (self.token_env is None):
+            raise ValueError("needs one of token_file and token_env")
+        return self
+
+
+class SmartAuth(_Strict):
+    """SMART Backend Services: a client known to the center signs with a private key in a 0600 file."""
+
+    kind: Literal["smart"]
+    client_id: Annotated[str, Field(min_length=1)]
+    key_file: str
+    key_id: Annotated[str, Field(min_length=1)]
+    algorithm: Literal["RS384", "ES384"]
+    scopes: Annotated[list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]], Field(min_length=1)]
+    token_url: str | None = None
+
+    @field_validator("token_url")
+    @classmethod
+    def _confidential(cls, value: str | None) -> str | None:
+        origin = origin_of(value) if value is not None else None
+        if value is not None and (origin is None or not origin.is_confidential or "#" in value):
+            raise ValueError("must be the token endpoint, such as https://auth.example.org/token")
+        return value
+
+
+class Tls(_Strict):
+    """PEM files: authorities trusted instead of the public ones; for mutual TLS our certificate and key."""
+
+    ca_file: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
+
+    @model_validator(mode="after")
+    def _certificate_with_its_key(self) -> "Tls":
+        if bool(self.client_cert_file) != bool(self.client_key_file):
+            raise ValueError("needs both client_cert_file and client_key_file, or neither")
+        return self
 
 
 class Search(_Strict):
@@ -152,7 +194,8 @@ class CenterFile(_Strict):
     fhir_version: Literal["R4", "R5"]
     pseudonym_key_file: str
     search: Search = Search()
-    auth: Annotated[NoAuth | BasicAuth | BearerAuth, Field(discriminator="kind")] = NoAuth()
+    auth: Annotated[NoAuth | BasicAuth | BearerAuth | SmartAuth, Field(discriminator="kind")] = NoAuth()
+    tls: Tls = Tls()
 
     @field_validator("base_url")
     @classmethod
@@ -181,11 +224,13 @@ class CenterSettings:
     folder: Path
     file: CenterFile
 
+    def key_name(self, key: str) -> str:
+        """A key of this center's file as messages name it."""
+        return f"{self.folder / 'center.toml'}: {key}"
+
     def pseudonym_key(self) -> bytes:
         """The center's pseudonymization key: at least 32 bytes from a 0600 file."""
-        key = read_secret(
-            self.folder / self.file.pseudonym_key_file, f"{self.folder / 'center.toml'}: pseudonym_key_file"
-        )
+        key = read_secret(self.folder / self.file.pseudonym_key_file, self.key_name("pseudonym_key_file"))
         if len(key) < MINIMUM_KEY_BYTES:
             raise ConfigError(
                 f"{self.folder / self.file.pseudonym_key_file}: the key has {len(key)} bytes, at least "
@@ -197,7 +242,7 @@ class CenterSettings:
     def secret(self, key: str, name: str) -> str:
         """The text of the secret file `name`, told by the configuration key `key`; never empty."""
         path = self.folder / name
-        where = f"{self.folder / 'center.toml'}: {key}"
+        where = self.key_name(key)
         try:
             text = read_secret(path, where).decode("utf-8").strip()
         except UnicodeDecodeError:

@@ -5,11 +5,11 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-from ingest.auth import Auth, BasicAuth, BearerAuth, NoAuth
 from ingest.center import Center
 from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
 from outcomes.report import CenterFacts, ReportFacts
 from service import settings as configured
+from service.credentials import credentials, tls
 from warehouse.build import BuildCenter, BuildInput, StudyRules
 from warehouse.mart import Mart
 from warehouse.publish import PublishInput, current_release
@@ -38,19 +38,9 @@ def _ingest_center(center: configured.CenterSettings, overlap: dt.timedelta) -> 
         overlap=overlap,
         connect_timeout=search.connect_timeout_seconds,
         read_timeout=search.read_timeout_seconds,
-        auth=_credentials(center),
+        auth=credentials(center),
+        tls=tls(center),
     )
-
-
-def _credentials(center: configured.CenterSettings) -> Auth:
-    auth = center.file.auth
-    match auth:
-        case configured.BasicAuth():
-            return BasicAuth(auth.username, center.secret("auth.password_file", auth.password_file))
-        case configured.BearerAuth():
-            return BearerAuth(center.secret("auth.token_file", auth.token_file))
-        case configured.NoAuth():
-            return NoAuth()
 
 
 def build_input(settings: configured.Settings, run_id: int) -> BuildInput:
