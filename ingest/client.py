@@ -155,6 +155,10 @@ class FhirClient:
         """The answer to a link the server gave; raises ServerError, before sending, for another origin."""
         return self._exchange(requests.Request("GET", url, headers=_HEADERS), resource_type)
 
+    def read(self, path: str, what: str) -> Reply:
+        """The answer to a GET of `path` below the base, whatever its status; `what` names it in errors."""
+        return self._exchange(requests.Request("GET", self.center.url(path), headers=_HEADERS), what)
+
     def successful(self, reply: Reply, resource_type: str) -> JsonObject:
         """The resource in a successful reply.
 

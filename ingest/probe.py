@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from ingest.accept import Accepted, accept
 from ingest.center import Center
 from ingest.client import FhirClient
+from ingest.decode import decode_object
 from ingest.outcome import OutcomeIssue
 from ingest.plan import Ask, Task, asks
 from ingest.query import PatientFilter, Query, patient_of
@@ -78,10 +79,12 @@ def clock_skew(server_time: dt.datetime, sent_at: dt.datetime, received_at: dt.d
 
 def _patients(center: Center, cohort: Sequence[Probe]) -> tuple[str, ...]:
     found = (
-        patient_of(resource, probe.ask.resource_type.patient_element, center.base_url)
+        patient_of(
+            decode_object(landed.body.encode()), probe.ask.resource_type.patient_element, center.base_url
+        )
         for probe in cohort
         if probe.sample is not None
-        for resource in probe.sample.valid
+        for landed in probe.sample.landed
     )
     return tuple(sorted({patient_id for patient_id in found if patient_id is not None}))
 
@@ -117,13 +120,13 @@ def _with_sample(client: FhirClient, probe: Probe, patient_ids: tuple[str, ...] 
     elements = probe.ask.search.elements
     options = [("_elements", ",".join(elements))] if elements else []
     size = COHORT_SAMPLE if patient_ids is None else SAMPLE
-    query = _query(probe.ask, patient_ids, *options, ("_count", str(size)))
+    center, query = client.center, _query(probe.ask, patient_ids, *options, ("_count", str(size)))
     glances = glance(client, query)
     received = [resource for each in glances for resource in each.page.resources]
     return replace(
         probe,
         count=_completed(probe.count, glances, len(patient_ids or ())),
-        sample=accept(received, Task(probe.ask, query, ()), client.center),
+        sample=accept(received, Task(probe.ask, query, ()), center.base_url, center.fhir_version, {}),
         has_next=any(each.has_next for each in glances),
         is_cut_off=any(_is_cut_off(each) for each in glances),
         losses=tuple(sorted({issue.code for issue in _issues(glances) if issue.is_loss})),

@@ -38,7 +38,7 @@ def sync_center(
         sync.read_patients(asks(center, context.code_map, "patient"))
     except (ServerError, SignInError) as error:
         tally.fail(error)
-    return tally.report()
+    return tally.report(client.remarks)
 
 
 class _Sync:

@@ -13,7 +13,8 @@ from warehouse.land import LandCounts
 class CenterReport:
     """How a center's sync ended: complete, or incomplete with reasons fit to show.
 
-    `counts` are by resource type; `error` is the first failure of the center or of one of its types.
+    `counts` are by resource type; `remarks` are what an operator should know although it is no failure;
+    `error` is the first failure of the center or of one of its types.
     """
 
     center_id: str
@@ -21,6 +22,7 @@ class CenterReport:
     counts: Mapping[str, LandCounts]
     warnings: int
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...]
     error: CryocohortError | None
 
 
@@ -60,8 +62,8 @@ class Tally:
         with self._lock:
             return resource_type in self._failed_types
 
-    def report(self) -> CenterReport:
-        """How it ended."""
+    def report(self, remarks: tuple[str, ...]) -> CenterReport:
+        """How it ended; the remarks are the client's."""
         with self._lock:
             return CenterReport(
                 center_id=self._center_id,
@@ -69,5 +71,6 @@ class Tally:
                 counts=dict(self._counts),
                 warnings=self._warnings,
                 reasons=tuple(self._reasons),
+                remarks=remarks,
                 error=self._error,
             )

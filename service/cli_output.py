@@ -98,6 +98,9 @@ def show_sync(report: "SyncReport") -> None:
             numbers = (counts.received, counts.landed, counts.unchanged, counts.quarantined)
             table.add_row(center.center_id, resource_type, *(f"{number:,}" for number in numbers))
     console.print(table)
+    for center in report.centers:
+        for remark in center.remarks:
+            console.print(f"[yellow]{escape(remark)}[/]", soft_wrap=True)
 
 
 def show_refresh(report: "RefreshReport") -> None:

@@ -30,7 +30,7 @@ def check_center(
     findings = [secrets, codes, *_views(center, build)]
     if reached is None:
         return [*findings, skipped(center.center_id, "server", "not asked without its secrets")], None
-    with FhirClient(reached, PATIENCE) as client:
+    with FhirClient(reached, PATIENCE, clock) as client:
         found, facts = check_server(client, center.file.auth.kind, build, clock)
     return [*findings, *found], facts
 

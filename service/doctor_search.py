@@ -55,7 +55,7 @@ def check_searches(
 def _facts(probe: Probe) -> SearchFacts:
     sample, count = probe.sample, probe.count
     # A server may send a resource twice.
-    valid, unasked = (len({each["id"] for each in sample.valid}), sample.unasked) if sample else (0, 0)
+    valid, unasked = (len({each.resource_id for each in sample.landed}), sample.unasked) if sample else (0, 0)
     refused = _refused(probe)
     return SearchFacts(
         resource_type=probe.ask.resource_type.name,

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ingest.auth import SmartAuth
 from ingest.capability import Capability, SmartConfiguration, capability_of, read_smart_configuration
 from ingest.center import Center
 from ingest.certificate import certificate_expiry
@@ -66,7 +67,7 @@ def _connection(center: Center, now: dt.datetime) -> Finding:
     """How the server was reached: over https the client has verified its certificate by then."""
     if center.origin.scheme != "https":
         return ok(center.center_id, "connection", "plain http on this machine")
-    expires = certificate_expiry(center.origin, center.connect_timeout)
+    expires = certificate_expiry(center.origin, center.connect_timeout, center.tls.ca_file)
     if expires is None:
         return ok(center.center_id, "connection", "https, certificate verified")
     seen = f"https, certificate verified; it expires on {expires:%Y-%m-%d}"
@@ -120,7 +121,13 @@ def _sign_in(
 
 def _scopes(client: FhirClient, auth_kind: str) -> Finding:
     """What a token we ask for grants."""
-    return skipped(client.center.center_id, "scopes", f"no token is asked for: auth.kind is {auth_kind}")
+    center_id, auth = client.center.center_id, client.center.auth
+    if not isinstance(auth, SmartAuth):
+        return skipped(center_id, "scopes", f"no token is asked for: auth.kind is {auth_kind}")
+    if client.remarks:
+        step = "ask the center to grant them, or take them out of auth.scopes."
+        return warning(center_id, "scopes", " ".join(client.remarks), step)
+    return ok(center_id, "scopes", f"granted as asked: {' '.join(auth.scopes)}")
 
 
 def _told_of_sign_in(facts: ServerFacts) -> list[str]:
