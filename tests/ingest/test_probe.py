@@ -46,7 +46,7 @@ def test_every_search_of_a_sync_is_tried_in_its_order() -> None:
         ("Patient", "patient"),
         ("Procedure", "patient"),
     ]
-    assert {probe.sample and len(probe.sample.valid) for probe in found.values()} == {1}
+    assert {probe.sample and len(probe.sample.landed) for probe in found.values()} == {1}
     assert [probe.error for probe in found.values()] == [None] * 7
 
 
@@ -124,7 +124,7 @@ def test_resources_that_were_not_asked_for_are_counted_and_dropped() -> None:
     always(server, lambda seen: seen.resource_type == "Observation" and not is_count(seen), ignoring)
     sample = probed(server)["Observation", "patient"].sample
     assert sample is not None
-    assert (len(sample.valid), sample.unasked) == (1, 1)
+    assert (len(sample.landed), sample.unasked) == (1, 1)
 
 
 def test_what_the_gate_refuses_is_counted() -> None:
@@ -132,7 +132,7 @@ def test_what_the_gate_refuses_is_counted() -> None:
     server.put({key: value for key, value in observation("bad", "p0").items() if key != "status"})
     sample = probed(server)["Observation", "patient"].sample
     assert sample is not None
-    assert [(fault.path, len(sample.valid)) for fault in sample.quarantined] == [("Observation.status", 1)]
+    assert [(fault.path, len(sample.landed)) for fault in sample.quarantined] == [("Observation.status", 1)]
 
 
 def test_a_page_that_holds_less_than_the_total_and_leads_nowhere_is_cut_off() -> None:
