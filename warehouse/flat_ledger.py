@@ -85,9 +85,7 @@ def stage_due(transaction: Transaction, parts: Sequence[FlatPart]) -> dict[tuple
     centers, resource_types = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     transaction.execute(_STAGE_DUE, {"centers": centers, "resource_types": resource_types})
     counts = transaction.rows(_COUNT_DUE)
-    return {
-        (row["center_id"], row["resource_type"]): DueCount(row["changed"], row["gone"]) for row in counts
-    }
+    return {(row["center_id"], row["resource_type"]): DueCount(row["changed"], row["gone"]) for row in counts}
 
 
 def hold_due(transaction: Transaction) -> None:
@@ -112,7 +110,9 @@ def paths_of(
 def known_fills(transaction: Transaction) -> dict[str, dict[str, Fill]]:
     """By what each flat table was filled, by table and center."""
     found: dict[str, dict[str, Fill]] = {}
-    for row in transaction.rows("SELECT table_name, center_id, view_fingerprint, base_url FROM ops.flat_fill"):
+    for row in transaction.rows(
+        "SELECT table_name, center_id, view_fingerprint, base_url FROM ops.flat_fill"
+    ):
         fill = Fill(row["view_fingerprint"], row["base_url"])
         found.setdefault(row["table_name"], {})[row["center_id"]] = fill
     return found

@@ -62,7 +62,7 @@ def close_view_rejects(transaction: Transaction, table: str, center_ids: Sequenc
 
 
 def close_due_rejects(transaction: Transaction, table: str, resource_type: str, center_id: str) -> None:
-    """Close the view's faults of the center's resources in `flat_due`: another version, or none, is current."""
+    """Close the faults of a view in what is due (`flat_due`): another version, or none, is current."""
     transaction.execute(
         "UPDATE ops.quarantine AS known SET is_open = FALSE FROM flat_due AS due "
         "WHERE known.is_open AND known.rule = 'view' AND known.path = ? "

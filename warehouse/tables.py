@@ -71,7 +71,8 @@ def _build(transaction: Transaction, file: TableFile) -> None:
 
 def _require_needs(transaction: Transaction, file: TableFile) -> None:
     needs = file.header.needs
-    missing = [need for need in needs if need not in existing_tables(transaction)]
+    existing = existing_tables(transaction)
+    missing = [need for need in needs if need not in existing]
     if missing:
         raise SqlFileError(
             f"{file.name} needs {', '.join(missing)}, which nothing makes.",

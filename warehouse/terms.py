@@ -175,9 +175,7 @@ def _replace(
         ledger.note(table, sources, reasons)
 
 
-def find_unmapped(
-    transaction: Transaction, parts: Sequence[FlatPart], ledger: BuildLedger
-) -> BuiltTable:
+def find_unmapped(transaction: Transaction, parts: Sequence[FlatPart], ledger: BuildLedger) -> BuiltTable:
     """List in `ops.unmapped` the codes of the flat tables that mean no concept, by use.
 
     `ops.code_coverage` gets the share of codings that do mean one. Both stay when neither the tables nor
