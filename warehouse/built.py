@@ -56,8 +56,8 @@ class BuildLedger:
         known = self._sources.get(table)
         if known is None or table not in self._existing:
             return (FIRST_BUILD,)
-        changed = [source for source in sorted({*known, *sources}) if _differs(source, known, sources)]
-        return tuple(dict.fromkeys(reason for source in changed for reason in self._causes(source)))
+        changed = [source for source in {*known, *sources} if _differs(source, known, sources)]
+        return tuple(sorted({reason for source in changed for reason in self._causes(source)}))
 
     def _causes(self, source: str) -> Iterator[str]:
         """What changed a source: for a table built by this very build the causes of that, else itself."""

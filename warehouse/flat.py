@@ -118,7 +118,7 @@ class _Update:
         stale = self._stale(table, known if f"flat.{table.name}" in self._existing else {}, wanted)
         removed = {center_id: _REMOVED for center_id in known if center_id not in wanted}
         if stale.keys() >= wanted.keys():
-            self._create(table)
+            create_table(self._transaction, table)
         else:
             self._clear(table, [*stale, *removed])
         close_view_rejects(self._transaction, table.name, [*stale, *removed])
@@ -148,16 +148,6 @@ class _Update:
                 elif is_due and not part.key:
                     found[center_id] = _NO_KEY
         return found
-
-    def _create(self, table: FlatTable) -> None:
-        name = f"flat.{table.name}"
-        typed = {"center_id": "VARCHAR", "run_id": "INTEGER"}
-        typed |= {column.name: column.sql_type for column in table.columns}
-        columns = ", ".join(with_names("{name} ", name=column) + kind for column, kind in typed.items())
-        self._transaction.execute(with_names("CREATE OR REPLACE TABLE {table}", table=name) + f" ({columns})")
-        meanings = CARRIED | {column.name: column.description for column in table.columns}
-        resource = table.parts[0].view.resource
-        describe(self._transaction, name, f"{resource} as sent: the view {table.name}.", meanings)
 
     def _clear(self, table: FlatTable, center_ids: Sequence[str]) -> None:
         delete = with_names(
@@ -221,6 +211,18 @@ class _Update:
         rows = self._transaction.rows(statement, source)
         rejects = [ViewReject(table=part.table, resource_type=part.view.resource, **row) for row in rows]
         open_view_rejects(self._transaction, self._run_id, rejects)
+
+
+def create_table(transaction: Transaction, table: FlatTable) -> None:
+    """Make a flat table anew, empty, with its meanings."""
+    name = f"flat.{table.name}"
+    typed = {"center_id": "VARCHAR", "run_id": "INTEGER"}
+    typed |= {column.name: column.sql_type for column in table.columns}
+    columns = ", ".join(with_names("{name} ", name=column) + kind for column, kind in typed.items())
+    transaction.execute(with_names("CREATE OR REPLACE TABLE {table}", table=name) + f" ({columns})")
+    meanings = CARRIED | {column.name: column.description for column in table.columns}
+    resource = table.parts[0].view.resource
+    describe(transaction, name, f"{resource} as sent: the view {table.name}.", meanings)
 
 
 def _wanted(table: FlatTable) -> dict[str, Fill]:
