@@ -108,15 +108,17 @@ def test_content_that_changes_and_changes_back_carries_the_later_run(bed: Increm
 
 
 def test_only_the_segments_of_what_changed_are_read(bed: IncrementalBed) -> None:
-    """An older segment is made unreadable: bringing the tables up to date does not notice."""
-    (older,) = bed.warehouse.rows("SELECT DISTINCT path FROM ops.head WHERE center_id = 'b'")
+    """An older segment of the same center is made unreadable: only a view that needs it all notices."""
+    (bed.views / "keyless.json").unlink()
+    bed.flat()
+    (older,) = bed.warehouse.rows("SELECT DISTINCT path FROM ops.head WHERE center_id = 'a'")
     file = bed.warehouse.folder / older["path"]
     good = file.read_bytes()
     file.write_bytes(b"no Parquet")
     bed.land(a_patient(3, gender="male"))
     assert bed.flat()["flat.patient"] == ("1 new or changed (a)",)
     write_view(bed.views, "named", PATIENT_COLUMNS)
-    with pytest.raises(WarehouseError, match="altered: raw/b/Patient"):
+    with pytest.raises(WarehouseError, match="altered: raw/a/Patient"):
         bed.flat()
     file.write_bytes(good)
 
