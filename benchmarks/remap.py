@@ -69,6 +69,9 @@ class Spent:
         self.cpu += time.process_time() - cpu
         return result
 
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.wall + other.wall, self.cpu + other.cpu)
+
 
 def coded(system: str, code: str) -> Resource:
     return {"coding": [{"system": system, "code": code}]}
@@ -108,18 +111,18 @@ def charts(patients: int) -> dict[str, Iterator[Resource]]:
     }
 
 
+def minimised(resource: Resource) -> Landed:
+    """A resource as it is stored."""
+    kind, made = resource["resourceType"], minimise(resource, TYPES[resource["resourceType"]])
+    return Landed(kind, resource["id"], "1", NOW, made.content_hash, made.body)
+
+
 def accepted(bodies: Sequence[bytes]) -> list[Landed]:
     """Received bytes, decoded, judged and minimised; all of them are valid."""
-    landed = []
-    for body in bodies:
-        resource = decode_object(body)
-        minimised = minimise(resource, TYPES[resource["resourceType"]])
-        if judge(resource, "R4") or minimised.issues:
-            raise SystemExit("a generated resource is not valid: nothing was measured")
-        landed.append(
-            Landed(resource["resourceType"], resource["id"], "1", NOW, minimised.content_hash, minimised.body)
-        )
-    return landed
+    resources = [decode_object(body) for body in bodies]
+    if any(judge(resource, "R4") for resource in resources):
+        raise SystemExit("a generated resource is not valid: nothing was measured")
+    return [minimised(resource) for resource in resources]
 
 
 class Benchmark:
@@ -142,16 +145,29 @@ class Benchmark:
         return self.spent.setdefault(name, Spent()).on(work)
 
     def land(self, resources: Iterator[Resource], name: str) -> None:
-        """Land resources of one type in units; making them up is not counted."""
+        """Land resources of one type as a sync does, in units; making them up is not counted."""
+        whole, database = name, f"{name}, database only"
         while bodies := [json.dumps(resource).encode() for resource in islice(resources, UNIT)]:
-            landed = self.timed(name, lambda bodies=bodies: accepted(bodies))
-            kind = landed[0].resource_type
-            unit = Unit(self.input.run_id, "a", kind, len(landed), landed, NOW)
-            database = Spent()
-            database.on(lambda unit=unit: land(self.warehouse, unit))
-            for part in (name, f"{name}, database only"):
-                spent = self.spent.setdefault(part, Spent())
-                spent.wall, spent.cpu = spent.wall + database.wall, spent.cpu + database.cpu
+            landed = self.timed(whole, lambda bodies=bodies: accepted(bodies))
+            self.timed(database, lambda landed=landed: self.land_unit(landed))
+        self.spent[whole] += self.spent[database]
+        self.tell(whole, database)
+
+    def land_charts(self, resources: Iterator[Resource]) -> None:
+        """Land resources of one type without the gate, and without counting it."""
+        while landed := [minimised(resource) for resource in islice(resources, UNIT)]:
+            self.land_unit(landed)
+
+    def land_unit(self, landed: Sequence[Landed]) -> None:
+        land(self.warehouse, Unit(self.input.run_id, "a", landed[0].resource_type, len(landed), landed, NOW))
+
+    def tell(self, *names: str) -> None:
+        """Print what these kinds of work took, and their share of landing."""
+        landing = self.spent["landing"]
+        for name in names:
+            spent = self.spent[name]
+            shares = f"{spent.wall / landing.wall:7.3f} {spent.cpu / landing.cpu:7.3f} x landing"
+            print(f"{name:>34}  {spent.wall:8.2f} s  {spent.cpu:8.2f} CPU s  {shares}", flush=True)
 
     def flat(self, name: str) -> dict[str, BuiltTable]:
         return self._built(name, build_flat)
@@ -164,7 +180,9 @@ class Benchmark:
             with self.warehouse.transaction() as transaction:
                 return work(transaction, self.input, folder=self.warehouse.folder)
 
-        return {built.table: built for built in self.timed(name, run) if built.reasons}
+        tables = self.timed(name, run)
+        self.tell(name)
+        return {built.table: built for built in tables if built.reasons}
 
     def change_view(self) -> None:
         """The center gets a view of its own: that of Observations, but for one path."""
@@ -184,7 +202,7 @@ class Benchmark:
 def run(benchmark: Benchmark, count: int, seed: int) -> None:
     """Every kind of work once, in the order of the page."""
     for resources in charts(1 + count // 10).values():
-        benchmark.land(resources, "landing the charts")
+        benchmark.land_charts(resources)
     benchmark.land(observations(count, seed), "landing")
     assert benchmark.flat("mapping: flat tables")["flat.observation"].rows == count
     scores = benchmark.build("mapping: the rest")["core.pain_score"].rows
@@ -214,6 +232,7 @@ def main() -> None:
     arguments.add_argument("--observations", type=int, default=100_000)
     arguments.add_argument("--seed", type=int, default=1)
     chosen = arguments.parse_args()
+    print(f"{chosen.observations:,} Observations of {1 + chosen.observations // 10:,} patients, two threads")
     folder = Path(tempfile.mkdtemp(prefix="cryocohort-remap-"))
     try:
         with Warehouse.open(folder / "data", threads=2, memory_limit="4GB") as warehouse:
@@ -221,11 +240,6 @@ def main() -> None:
             run(benchmark, chosen.observations, chosen.seed)
     finally:
         shutil.rmtree(folder)
-    landing = benchmark.spent["landing"]
-    print(f"{chosen.observations:,} Observations of {1 + chosen.observations // 10:,} patients, two threads")
-    for name, spent in benchmark.spent.items():
-        shares = f"{spent.wall / landing.wall:7.3f} {spent.cpu / landing.cpu:7.3f} x landing"
-        print(f"{name:>34}  {spent.wall:8.2f} s  {spent.cpu:8.2f} CPU s  {shares}")
 
 
 if __name__ == "__main__":
