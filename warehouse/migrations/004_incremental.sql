@@ -41,4 +41,5 @@ IS 'File, table, code list, rules or software that it was made from.';
 COMMENT ON COLUMN ops.built_from.fingerprint IS 'Fingerprint of that source when the table was built.';
 
 -- Every view is run on everything once more, which opens again the faults that are still there.
-UPDATE ops.quarantine SET is_open = FALSE WHERE is_open AND rule = 'view';
+UPDATE ops.quarantine SET is_open = FALSE
+WHERE is_open AND rule = 'view';
