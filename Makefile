@@ -42,6 +42,7 @@ docs: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/mapping.py
 	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/remap.py
 
 lock: $(VENV)/.dev
 	$(PIP) install --quiet uv

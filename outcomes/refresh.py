@@ -12,8 +12,9 @@ from outcomes import statistics
 from outcomes.estimators import Row, estimates
 from outcomes.metric import Metric, check_columns, load_metrics, sql_files
 from outcomes.results import ALL, Estimate, MetricResult, center_group
+from warehouse.catalog import drop_tables_but
 from warehouse.connection import Transaction
-from warehouse.tables import build_tables
+from warehouse.tables import build_tables, read_table_files
 
 OUTCOMES = files("outcomes")
 
@@ -23,7 +24,9 @@ def refresh(tx: Transaction, run_id: int) -> list[MetricResult]:
 
     Needs the core tables of this run. Raises SqlFileError for a metric file that breaks its contract.
     """
-    build_tables(tx, sql_files(OUTCOMES / "cohorts"))
+    cohorts = read_table_files(sql_files(OUTCOMES / "cohorts"))
+    drop_tables_but(tx, ("outcomes",), ["outcomes.metric_result", *(file.header.table for file in cohorts)])
+    build_tables(tx, cohorts)
     results = compute(tx, run_id, load_metrics())
     tx.insert("outcomes.metric_result", [result.as_row() for result in results])
     return results

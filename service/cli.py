@@ -50,7 +50,7 @@ def main() -> None:
 
 @app.command()
 def sync(config: Config = CONFIG) -> None:
-    """Pull what is new from every center and land it in the private warehouse.
+    """Pull what is new from every center, land it in the private warehouse and map it.
 
     Example: cryocohort sync --config /etc/cryocohort
     """
@@ -60,6 +60,8 @@ def sync(config: Config = CONFIG) -> None:
     with shown_progress() as progress:
         report = sync_night(_night(_settings(config), progress, _stop_on_signals()))
     show_sync(report)
+    if report.view_error:
+        raise report.view_error
 
 
 @app.command()

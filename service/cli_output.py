@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # each of these brings a heavy library, and a command should 
     from service.doctor import Checkup
     from service.nightly import RefreshReport, SyncReport
     from service.status import Status, Step
+    from warehouse.built import BuiltTable
 
 STATE_STYLES = {"as printed": "green", "known difference": "yellow", "different": "bold red"}
 
@@ -91,7 +92,7 @@ def shown_progress() -> Iterator["SyncProgress"]:
 
 
 def show_sync(report: "SyncReport") -> None:
-    """What each center sent and what became of it."""
+    """What each center sent, what became of it, and the tables that it was mapped into."""
     table = _table("Center", "Resource type", "received", "new or changed", "unchanged", "quarantined")
     for center in report.centers:
         for resource_type, counts in sorted(center.counts.items()):
@@ -101,12 +102,30 @@ def show_sync(report: "SyncReport") -> None:
     for center in report.centers:
         for remark in center.remarks:
             console.print(f"[yellow]{escape(remark)}[/]", soft_wrap=True)
+    show_built(report.mapped)
+
+
+def show_built(tables: Sequence["BuiltTable"]) -> None:
+    """Why tables were built or changed, each with its rows now; how many were kept."""
+    by_reasons: dict[tuple[str, ...], list[str]] = {}
+    for built in tables:
+        if built.reasons:
+            by_reasons.setdefault(built.reasons, []).append(f"{built.table} ({built.rows:,})")
+    shown = _table("Built or changed because", "Tables (rows)")
+    for reasons, names in by_reasons.items():
+        shown.add_row(escape("; ".join(reasons)), ", ".join(names))
+    if by_reasons:
+        console.print(shown)
+    kept = sum(not built.reasons for built in tables)
+    if kept:
+        console.print(f"{kept} of {len(tables)} tables kept as they were")
 
 
 def show_refresh(report: "RefreshReport") -> None:
     """What was built, which checks found something, and which release was published."""
     core = {count.table: count.rows for count in report.tables if count.table.startswith("core.")}
     console.print(f"run {report.run_id}: {len(core)} core tables, {len(report.results)} figures")
+    show_built(report.tables)
     passed = sum(check.status == "passed" for check in report.checks)
     console.print(f"{passed} of {len(report.checks)} checks passed; found by them:")
     table = _table("Check", "Severity", "violations", "status")

@@ -14,7 +14,7 @@ from service.finding import Finding, failed, ok, skipped, warning
 from service.settings import CenterSettings, Settings
 from service.study import build_input, ingest_centers
 from warehouse.build import BuildInput
-from warehouse.flat import plan_flat
+from warehouse.flat_plan import plan_flat
 
 # Somebody waits for the answer: a server that needs five tries in a minute is told as failing.
 PATIENCE = RetryPolicy(retries=1, backoff=0.5, max_wait=5.0, body_tries=2)

@@ -24,6 +24,7 @@ from mappings.errors import (
     InvalidShareError,
     ServerError,
     SignInError,
+    ViewError,
 )
 from outcomes.refresh import refresh
 from outcomes.report import write_figures, write_report
@@ -39,7 +40,7 @@ from service.study import (
     report_facts,
     study_codes,
 )
-from warehouse.build import TableCount, build
+from warehouse.build import BuiltTable, build, build_flat
 from warehouse.connection import Warehouse
 from warehouse.health import quarantine_shares
 from warehouse.mart import open_mart
@@ -60,10 +61,15 @@ class Night:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How the sync of every center ended."""
+    """How the sync of every center ended, and the flat tables that what it landed was mapped into.
+
+    `view_error` says why nothing was mapped: what has landed stays, and the next refresh maps it.
+    """
 
     run_id: int
     centers: tuple[CenterReport, ...]
+    mapped: Sequence[BuiltTable]
+    view_error: ViewError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class RefreshReport:
     """What a refresh built, checked, computed and published."""
 
     run_id: int
-    tables: Sequence[TableCount]
+    tables: Sequence[BuiltTable]
     checks: Sequence[CheckResult]
     results: Sequence[MetricResult]
     release: Release
@@ -94,10 +100,10 @@ def run_night(night: Night) -> tuple[SyncReport, RefreshReport, Path]:
 
 
 def sync_night(night: Night) -> SyncReport:
-    """Bring the warehouse up to date with every center, all at the same time.
+    """Bring the warehouse up to date with every center, all at the same time, and map what has landed.
 
     Raises SignInError, ServerError, IncompleteError or InvalidShareError once everything that could be read
-    has landed and the run is closed.
+    has landed and the run is closed. A view that fails is told in the report.
     """
     settings = night.settings
     codes = study_codes(settings)
@@ -107,9 +113,10 @@ def sync_night(night: Night) -> SyncReport:
             centers = _sync_centers(settings, warehouse, context)
         for center in centers:
             finish_center(warehouse, _center_sync(run.run_id, center, night.clock()))
+        mapped, view_error = _map_landed(night, warehouse, run)
         _fail_unless_complete(centers)
         _fail_if_too_much_is_invalid(settings, warehouse)
-    return SyncReport(run.run_id, centers)
+    return SyncReport(run.run_id, centers, mapped, view_error)
 
 
 def refresh_night(night: Night) -> RefreshReport:
@@ -198,6 +205,21 @@ def _sync_centers(settings: Settings, warehouse: Warehouse, context: SyncContext
 
     with ThreadPoolExecutor(max_workers=len(centers)) as pool:
         return tuple(pool.map(sync, range(len(centers))))
+
+
+def _map_landed(
+    night: Night, warehouse: Warehouse, run: _Run
+) -> tuple[Sequence[BuiltTable], ViewError | None]:
+    """Bring the flat tables up to what has landed; a view that fails must not undo or hide the landing."""
+    if night.is_stopping():
+        return (), None
+    flat_input = build_input(night.settings, run.run_id)
+    try:
+        with warehouse.transaction() as transaction:
+            return build_flat(transaction, flat_input, folder=warehouse.folder), None
+    except ViewError as error:
+        run.message = error.message
+        return (), error
 
 
 def _center_sync(run_id: int, center: CenterReport, now: dt.datetime) -> CenterSync:

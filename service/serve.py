@@ -57,7 +57,9 @@ def last_complete(settings: Settings) -> dict[RunKind, dt.datetime | None]:
 
 
 def _sync(night: Night) -> None:
-    sync_night(night)
+    report = sync_night(night)
+    if report.view_error:
+        raise report.view_error
 
 
 def _refresh(night: Night) -> None:

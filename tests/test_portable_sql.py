@@ -26,6 +26,9 @@ FORBIDDEN = {
     "nested types": r"\b(list_\w+|struct_pack|unnest|map)\(",
     "HUGEINT, UUID, TIME, INTERVAL": r"\b(HUGEINT|UUID|INTERVAL)\b|\bAS TIME\b",
     "columns called at or source": r"\bAS (at|source)\b",
+    "the clock and chance (a table is kept while what it reads is the same)": (
+        r"\b(now|today|random|uuid\w*|gen_random_uuid|nextval|current_\w+|get_current_\w+)\b"
+    ),
     "positional or whole-row grouping": r"\b(GROUP|ORDER) BY (ALL|\d)",
 }
 

@@ -1,7 +1,8 @@
 """Build: raw resources -> flat tables (views) -> core tables (SQL files), inside the caller's transaction.
 
-Everything built is dropped first and made anew, so that a removed view or file leaves no table behind. What
-the ledger holds stays: raw segments, runs, metric results.
+What would come out as it stands is kept: flat tables change by key, core tables are made anew when their file
+or anything they read has changed. A removed view or file leaves no table behind. What the ledger holds stays:
+raw segments, runs, metric results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,16 +11,19 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from mappings.errors import SqlFileError
 from mappings.terminology import MappedCode
+from warehouse.built import BuildLedger, BuiltTable
+from warehouse.catalog import drop_tables_but
 from warehouse.connection import Transaction
-from warehouse.flat import BuildCenter, build_flat, plan_flat
-from warehouse.names import with_names
-from warehouse.rules import StudyRules, write_rules
+from warehouse.flat import update_flat
+from warehouse.flat_plan import BuildCenter, FlatPart, plan_flat
+from warehouse.rules import RULE, StudyRules, write_rules
 from warehouse.segments import require_intact
-from warehouse.tables import TableCount, build_tables
+from warehouse.tables import TableFile, build_tables, read_table_files
 from warehouse.terms import find_unmapped, load_codes
 
-__all__ = ["BuildCenter", "BuildInput", "BuildSources", "StudyRules", "TableCount", "build", "build_tables"]
+__all__ = ["BuildCenter", "BuildInput", "BuildSources", "BuiltTable", "StudyRules", "build", "build_flat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +46,42 @@ class BuildInput:
     sources: BuildSources = BuildSources()
 
 
-def build(transaction: Transaction, build_input: BuildInput, *, folder: Path) -> list[TableCount]:
-    """Build flat and core tables of the warehouse in `folder` and return them with their row counts.
+def build_flat(transaction: Transaction, build_input: BuildInput, *, folder: Path) -> list[BuiltTable]:
+    """Bring the flat tables of the warehouse in `folder` up to what has landed; returns what was done why.
 
-    Raises ViewError or SqlFileError for a view or file that breaks its contract, WarehouseError when a raw
-    segment is not what was landed.
+    Raises ViewError for a view that breaks its contract, WarehouseError when a raw segment that must be read
+    is not what was landed.
+    """
+    parts = plan_flat(build_input.centers, build_input.sources.views)
+    return update_flat(transaction, parts, run_id=build_input.run_id, folder=folder)
+
+
+def build(transaction: Transaction, build_input: BuildInput, *, folder: Path) -> list[BuiltTable]:
+    """Bring flat and core tables of the warehouse in `folder` up to date; returns what was built and why.
+
+    Raises ViewError or SqlFileError for a view or file that breaks its contract, WarehouseError when any raw
+    segment is not what was landed: the nightly verification, while a backup that has it is still kept.
     """
     require_intact(transaction, folder)
     parts = plan_flat(build_input.centers, build_input.sources.views)
-    _drop_built(transaction)
-    flat = build_flat(transaction, parts, run_id=build_input.run_id, folder=folder)
-    load_codes(transaction, build_input.code_map, build_input.aliases)
-    find_unmapped(transaction, parts)
-    rule = write_rules(transaction, build_input.rules)
-    core = [path for path in build_input.sources.core.iterdir() if path.name.endswith(".sql")]
-    return [*flat, rule, *build_tables(transaction, sorted(core, key=lambda path: path.name))]
+    files = _core_files(build_input.sources.core, parts)
+    flat = update_flat(transaction, parts, run_id=build_input.run_id, folder=folder)
+    kept = [*(table.table for table in flat), RULE, *(file.header.table for file in files)]
+    drop_tables_but(transaction, ("flat", "core"), kept)
+    ledger = BuildLedger(transaction)
+    load_codes(transaction, build_input.code_map, build_input.aliases, ledger)
+    unmapped = find_unmapped(transaction, parts, ledger)
+    rule = write_rules(transaction, build_input.rules, ledger)
+    return [*flat, unmapped, rule, *build_tables(transaction, files, ledger)]
 
 
-def _drop_built(transaction: Transaction) -> None:
-    built = transaction.rows(
-        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name IN ('flat', 'core', 'outcomes') AND table_name <> 'metric_result'"
-    )
-    for row in built:
-        name = f"{row['schema_name']}.{row['table_name']}"
-        transaction.execute(with_names("DROP TABLE {table}", table=name))
+def _core_files(folder: Traversable, parts: Sequence[FlatPart]) -> list[TableFile]:
+    """The core files in order; none may make a table that a view fills."""
+    files = read_table_files([path for path in folder.iterdir() if path.name.endswith(".sql")])
+    filled = {f"flat.{part.table}" for part in parts}
+    for file in files:
+        if file.header.table in filled:
+            raise SqlFileError(
+                f"{file.name} makes {file.header.table}, which a view fills.", "Rename one of the tables."
+            )
+    return files

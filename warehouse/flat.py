@@ -1,185 +1,255 @@
 """Flat tables: the rows that views read out of the current resources, typed as text, numbers and booleans.
 
-Every center is read by the view of its FHIR version, or by its own view of the same table where its folder
-has one; all centers' rows stand in one table. A resource that a view cannot be evaluated on goes into the
-quarantine and leaves the others alone.
+They are brought up to date, not made anew: only what `ops.head` holds differently from them is read again,
+and its rows are replaced by key. Another view or base URL fills that center's part of that table again,
+whole. A resource that a view cannot be evaluated on goes into the quarantine and leaves the others alone.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources.abc import Traversable
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from mappings.compiler import CompiledView, compile_view
+import duckdb
+
 from mappings.errors import ViewError, WarehouseError
-from mappings.viewdef import NamedView, load_views
+from warehouse.built import BuiltTable
+from warehouse.catalog import count_rows, describe, existing_tables
 from warehouse.connection import Transaction
+from warehouse.flat_ledger import (
+    DUE,
+    HELD,
+    DueCount,
+    Fill,
+    drop_due,
+    forget_fills,
+    hold_due,
+    known_fills,
+    note_fills,
+    paths_of,
+    stage_due,
+)
+from warehouse.flat_plan import CARRIED, BuildCenter, FlatPart, FlatTable, flat_tables
 from warehouse.names import with_names
-from warehouse.quarantine import ViewReject, replace_view_rejects
-from warehouse.segments import current_segments
-from warehouse.tables import TableCount, count_rows, describe
+from warehouse.quarantine import ViewReject, close_due_rejects, close_view_rejects, open_view_rejects
+from warehouse.segments import require_intact
 
-CARRIED = {"center_id": "Center that sent the resource.", "run_id": "Run that landed this version."}
-
-# The current versions of one resource type at some centers: each head's row in the segment it points to.
+# Versions of one resource type at some centers, as listed by `heads`: each one's row in its segment.
 _RESOURCE = """
 WITH resource AS (
     SELECT
-        head.center_id,
+        stored.center_id,
         center.base_url,
-        head.resource_type,
-        head.resource_id,
-        head.run_id,
-        head.content_hash,
+        stored.resource_type,
+        stored.resource_id,
+        stored.run_id,
+        stored.content_hash,
         stored.body,
     FROM read_parquet($files, hive_partitioning = FALSE, filename = TRUE) AS stored
-    INNER JOIN ops.head AS head
+    INNER JOIN {heads} AS head
         ON stored.center_id = head.center_id
         AND stored.resource_type = head.resource_type
         AND stored.resource_id = head.resource_id
         AND stored.filename = concat($folder, '/', head.path)
     INNER JOIN (SELECT unnest($centers) AS center_id, unnest($base_urls) AS base_url) AS center
-        ON head.center_id = center.center_id
+        ON stored.center_id = center.center_id
 )
 """
 _REJECTED = """
 SELECT center_id, resource_id, resource.content_hash, rejected.reason
 FROM resource INNER JOIN (
 """
+_DELETE_DUE = """
+DELETE FROM {table} AS made USING flat_due AS due
+WHERE made.center_id = due.center_id AND made.{key} = due.center_id || '/' || due.resource_id
+    AND due.resource_type = ? AND due.center_id = ?
+"""
+_FIRST, _NEW_VIEW, _NEW_URL = "first build", "view changed", "base URL changed"
+_NO_KEY, _REMOVED = "changed resources, and a view without getResourceKey()", "no longer configured"
 
 
-@dataclass(frozen=True, slots=True)
-class BuildCenter:
-    """A center as the build sees it; `views_folder` holds the views it shapes differently, if any."""
-
-    center_id: str
-    base_url: str
-    fhir_version: str
-    views_folder: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FlatPart:
-    """The part of a flat table that one view fills, and the centers it reads."""
-
-    table: str
-    view: CompiledView
-    centers: tuple[BuildCenter, ...]
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of the view's own columns."""
-        return [column.name for column in self.view.columns]
-
-
-def plan_flat(centers: Sequence[BuildCenter], views: Traversable) -> list[FlatPart]:
-    """Decide which view reads which center, and compile each once.
-
-    Raises ViewError when a table lacks a view for a center's FHIR version or two views of a table differ in
-    their columns.
-    """
-    shipped = load_views(views)
-    own = {center.center_id: load_views(center.views_folder) for center in centers if center.views_folder}
-    parts: list[FlatPart] = []
-    for table in dict.fromkeys(view.table for view in shipped):
-        chosen: dict[tuple[str, str], tuple[NamedView, list[BuildCenter]]] = {}
-        for center in centers:
-            view = _view_of(center, table, (own.get(center.center_id, []), shipped))
-            key = (str(view.path), center.fhir_version)
-            chosen.setdefault(key, (view, []))[1].append(center)
-        parts.extend(_compiled(view, readers) for view, readers in chosen.values())
-    _require_equal_columns(parts)
-    return parts
-
-
-def _view_of(center: BuildCenter, table: str, sources: Sequence[Sequence[NamedView]]) -> NamedView:
-    for views in sources:
-        for view in views:
-            if view.table == table and view.fhir_version in (None, center.fhir_version):
-                return view
-    raise ViewError(
-        f"No view fills {table} for FHIR {center.fhir_version}, the version of center {center.center_id}.",
-        f"Add {table}.{center.fhir_version.lower()}.json.",
-    )
-
-
-def _compiled(view: NamedView, centers: Sequence[BuildCenter]) -> FlatPart:
-    compiled = compile_view(view.view, fhir_version=centers[0].fhir_version, carry=tuple(CARRIED))
-    return FlatPart(view.table, compiled, tuple(centers))
-
-
-def _require_equal_columns(parts: Sequence[FlatPart]) -> None:
-    first: dict[str, FlatPart] = {}
-    for part in parts:
-        other = first.setdefault(part.table, part)
-        if part.columns != other.columns:
-            raise ViewError(
-                f"The views of {part.table} give different columns: {', '.join(part.columns)} for "
-                f"{_names(part)}, {', '.join(other.columns)} for {_names(other)}.",
-                "Give every view of a table the same columns in the same order.",
-            )
-
-
-def _names(part: FlatPart) -> str:
-    return ", ".join(center.center_id for center in part.centers)
-
-
-def build_flat(
+def update_flat(
     transaction: Transaction, parts: Sequence[FlatPart], *, run_id: int, folder: Path
-) -> list[TableCount]:
-    """Make every flat table anew from the current resources, and note what the views refused."""
-    rejects: list[ViewReject] = []
-    tables = dict.fromkeys(part.table for part in parts)
-    for table in tables:
-        _create(transaction, next(part for part in parts if part.table == table))
-    for part in parts:
-        source = _source(transaction, part, folder)
-        if source is not None:
-            _fill(transaction, part, source)
-            rejects.extend(_rejects(transaction, part, source))
-    replace_view_rejects(transaction, run_id, rejects)
-    return [TableCount(f"flat.{table}", count_rows(transaction, f"flat.{table}")) for table in tables]
+) -> list[BuiltTable]:
+    """Bring every flat table up to the current resources, and note what the views refused.
+
+    A table that no view fills any more is dropped. Raises ViewError for a view that cannot be evaluated,
+    WarehouseError when a raw segment that must be read is not what was landed.
+    """
+    tables = flat_tables(parts)
+    due = stage_due(transaction, parts)
+    hold_due(transaction)
+    update = _Update(transaction, run_id, folder, due)
+    update.drop_all_but(tables)
+    built = [update.bring_up(table) for table in tables]
+    drop_due(transaction)
+    return built
 
 
-def _create(transaction: Transaction, part: FlatPart) -> None:
-    table = f"flat.{part.table}"
+class _Update:
+    """One pass over the flat tables: what is due, how they were filled, which segments were verified."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        run_id: int,
+        folder: Path,
+        due: Mapping[tuple[str, str], DueCount],
+    ) -> None:
+        self._transaction = transaction
+        self._run_id = run_id
+        self._folder = folder
+        self._due = due
+        self._existing = existing_tables(transaction)
+        self._fills = known_fills(transaction)
+        self._verified: set[str] = set()
+
+    def drop_all_but(self, tables: Sequence[FlatTable]) -> None:
+        """Drop the tables whose view is gone, with their rejects."""
+        for name in self._fills.keys() - {table.name for table in tables}:
+            centers = list(self._fills[name])
+            self._transaction.execute(with_names("DROP TABLE IF EXISTS {table}", table=f"flat.{name}"))
+            close_view_rejects(self._transaction, name, centers)
+            forget_fills(self._transaction, name, centers)
+
+    def bring_up(self, table: FlatTable) -> BuiltTable:
+        """Bring one table up to date; its reasons say what was done for which center."""
+        wanted, known = _wanted(table), self._fills.get(table.name, {})
+        stale = self._stale(table, known if f"flat.{table.name}" in self._existing else {}, wanted)
+        removed = {center_id: _REMOVED for center_id in known if center_id not in wanted}
+        if stale.keys() >= wanted.keys():
+            create_table(self._transaction, table)
+        else:
+            self._clear(table, [*stale, *removed])
+        close_view_rejects(self._transaction, table.name, [*stale, *removed])
+        reasons = removed | stale
+        for part in table.parts:
+            reasons |= self._bring_up_part(part, stale)
+        forget_fills(self._transaction, table.name, list(removed))
+        changed = {center_id: fill for center_id, fill in wanted.items() if center_id in reasons}
+        note_fills(self._transaction, table.name, changed)
+        name = f"flat.{table.name}"
+        return BuiltTable(name, count_rows(self._transaction, name), _grouped(reasons))
+
+    def _stale(
+        self, table: FlatTable, known: Mapping[str, Fill], wanted: Mapping[str, Fill]
+    ) -> dict[str, str]:
+        """The centers whose rows must all be made again, with the reason."""
+        found = {}
+        for part in table.parts:
+            for center_id in part.center_ids:
+                fill, is_due = known.get(center_id), (center_id, part.view.resource) in self._due
+                if fill is None:
+                    found[center_id] = _FIRST
+                elif fill.view_fingerprint != wanted[center_id].view_fingerprint:
+                    found[center_id] = _NEW_VIEW
+                elif fill.base_url != wanted[center_id].base_url:
+                    found[center_id] = _NEW_URL
+                elif is_due and not part.key:
+                    found[center_id] = _NO_KEY
+        return found
+
+    def _clear(self, table: FlatTable, center_ids: Sequence[str]) -> None:
+        delete = with_names(
+            "DELETE FROM {table} WHERE center_id IN (SELECT unnest(?))", table=f"flat.{table.name}"
+        )
+        self._transaction.execute(delete, [list(center_ids)])
+
+    def _bring_up_part(self, part: FlatPart, stale: Collection[str]) -> dict[str, str]:
+        """Fill the stale centers of a part and replace what is due at the others; returns why for these."""
+        self._fill(part, [center for center in part.centers if center.center_id in stale], HELD)
+        reasons = {}
+        for center in part.centers:
+            due = self._due.get((center.center_id, part.view.resource))
+            if due and center.center_id not in stale and self._replace_due(part, center):
+                reasons[center.center_id] = _counted(due)
+        return reasons
+
+    def _replace_due(self, part: FlatPart, center: BuildCenter) -> bool:
+        """Replace the rows of what is due at one center; returns whether there were or are any."""
+        delete = with_names(_DELETE_DUE, table=f"flat.{part.table}", key=part.key)
+        deleted = self._transaction.value(delete, [part.view.resource, center.center_id])
+        close_due_rejects(self._transaction, part.table, part.view.resource, center.center_id)
+        return bool(deleted + self._fill(part, [center], DUE))
+
+    def _fill(self, part: FlatPart, centers: Sequence[BuildCenter], heads: str) -> int:
+        """Insert the rows of what `heads` lists at these centers; returns how many."""
+        source = self._source(part, centers, heads)
+        if not source["files"]:
+            return 0
+        resource = with_names(_RESOURCE, heads=heads)
+        insert = with_names("INSERT INTO {table}", table=f"flat.{part.table}")
+        statement = "\n".join([insert, resource, "SELECT * FROM (", part.view.sql, ") AS made"])
+        try:
+            inserted: int = self._transaction.value(statement, source)
+        except WarehouseError as error:
+            raise ViewError(
+                f"The view {part.table} cannot be evaluated for center "
+                f"{', '.join(center.center_id for center in centers)}. {error.message}",
+                "Correct the view.",
+            ) from None
+        self._open_rejects(part, resource, source)
+        return inserted
+
+    def _source(self, part: FlatPart, centers: Sequence[BuildCenter], heads: str) -> dict[str, object]:
+        """The values bound in `_RESOURCE`; the segments are verified before they are read."""
+        center_ids = [center.center_id for center in centers]
+        paths = paths_of(self._transaction, heads, part.view.resource, center_ids)
+        require_intact(self._transaction, self._folder, set(paths) - self._verified)
+        self._verified.update(paths)
+        return {
+            "files": [f"{self._folder}/{path}" for path in paths],
+            "folder": str(self._folder),
+            "centers": center_ids,
+            "base_urls": [center.base_url for center in centers],
+        }
+
+    def _open_rejects(self, part: FlatPart, resource: str, source: Mapping[str, object]) -> None:
+        statement = "\n".join(
+            [resource, _REJECTED, part.view.rejects_sql, ") AS rejected USING (center_id, resource_id)"]
+        )
+        rows = self._transaction.rows(statement, source)
+        rejects = [ViewReject(table=part.table, resource_type=part.view.resource, **row) for row in rows]
+        open_view_rejects(self._transaction, self._run_id, rejects)
+
+
+def create_table(transaction: Transaction, table: FlatTable) -> None:
+    """Make a flat table anew, empty, with its meanings."""
+    name = f"flat.{table.name}"
     typed = {"center_id": "VARCHAR", "run_id": "INTEGER"}
-    typed |= {column.name: column.sql_type for column in part.view.columns}
-    columns = ", ".join(with_names("{name} ", name=name) + sql_type for name, sql_type in typed.items())
-    transaction.execute(with_names("CREATE OR REPLACE TABLE {table}", table=table) + f" ({columns})")
-    meanings = CARRIED | {column.name: column.description for column in part.view.columns}
-    describe(transaction, table, f"{part.view.resource} as sent: the view {part.table}.", meanings)
+    typed |= {column.name: column.sql_type for column in table.columns}
+    columns = ", ".join(with_names("{name} ", name=column) + kind for column, kind in typed.items())
+    transaction.execute(with_names("CREATE OR REPLACE TABLE {table}", table=name) + f" ({columns})")
+    meanings = CARRIED | {column.name: column.description for column in table.columns}
+    resource = table.parts[0].view.resource
+    describe(transaction, name, f"{resource} as sent: the view {table.name}.", meanings)
 
 
-def _source(transaction: Transaction, part: FlatPart, folder: Path) -> Mapping[str, object] | None:
-    """The values bound in `_RESOURCE`, or None when nothing of this type has been landed."""
-    center_ids = [center.center_id for center in part.centers]
-    segments = current_segments(transaction, center_ids, part.view.resource)
-    if not segments:
-        return None
+def _wanted(table: FlatTable) -> dict[str, Fill]:
+    """By what each center's rows of the table are to be made."""
     return {
-        "files": [f"{folder}/{path}" for path in segments],
-        "folder": str(folder),
-        "centers": center_ids,
-        "base_urls": [center.base_url for center in part.centers],
+        center.center_id: Fill(_fingerprint(table, part), part.base_url(center))
+        for part in table.parts
+        for center in part.centers
     }
 
 
-def _fill(transaction: Transaction, part: FlatPart, source: Mapping[str, object]) -> None:
-    insert = with_names("INSERT INTO {table}", table=f"flat.{part.table}")
-    statement = "\n".join([insert, _RESOURCE, "SELECT * FROM (", part.view.sql, ") AS made"])
-    try:
-        transaction.execute(statement, source)
-    except WarehouseError as error:
-        raise ViewError(
-            f"The view {part.table} cannot be evaluated for center {_names(part)}. {error.message}",
-            "Correct the view.",
-        ) from None
+def _fingerprint(table: FlatTable, part: FlatPart) -> str:
+    """SHA-256 over everything but the resources and the base URL that a part's rows depend on."""
+    columns = [[column.name, column.sql_type, column.description] for column in table.columns]
+    view = [part.view.resource, part.view.sql, part.view.rejects_sql, columns]
+    text = json.dumps([*view, CARRIED, _RESOURCE, duckdb.__version__])
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _rejects(transaction: Transaction, part: FlatPart, source: Mapping[str, object]) -> list[ViewReject]:
-    statement = "\n".join(
-        [_RESOURCE, _REJECTED, part.view.rejects_sql, ") AS rejected USING (center_id, resource_id)"]
+def _counted(due: DueCount) -> str:
+    parts = [(due.changed, "new or changed"), (due.gone, "gone")]
+    return ", ".join(f"{count} {what}" for count, what in parts if count)
+
+
+def _grouped(reasons: Mapping[str, str]) -> tuple[str, ...]:
+    """Each reason once, with its centers."""
+    return tuple(
+        f"{reason} ({', '.join(sorted(center for center, why in reasons.items() if why == reason))})"
+        for reason in dict.fromkeys(reasons.values())
     )
-    rows = transaction.rows(statement, source)
-    return [ViewReject(table=part.table, resource_type=part.view.resource, **row) for row in rows]

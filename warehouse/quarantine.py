@@ -52,9 +52,28 @@ def _rows(unit: Unit) -> list[Row]:
     ]
 
 
-def replace_view_rejects(transaction: Transaction, run_id: int, rejects: Sequence[ViewReject]) -> None:
-    """Make `rejects` the open faults of the views: every build finds them all anew."""
-    transaction.execute("UPDATE ops.quarantine SET is_open = FALSE WHERE is_open AND rule = 'view'")
+def close_view_rejects(transaction: Transaction, table: str, center_ids: Sequence[str]) -> None:
+    """Close every fault that the views of a flat table have found at these centers."""
+    transaction.execute(
+        "UPDATE ops.quarantine SET is_open = FALSE WHERE is_open AND rule = 'view' "
+        "AND path = ? AND center_id IN (SELECT unnest(?))",
+        [table, list(center_ids)],
+    )
+
+
+def close_due_rejects(transaction: Transaction, table: str, resource_type: str, center_id: str) -> None:
+    """Close the faults of a view in what is due (`flat_due`): another version, or none, is current."""
+    transaction.execute(
+        "UPDATE ops.quarantine AS known SET is_open = FALSE FROM flat_due AS due "
+        "WHERE known.is_open AND known.rule = 'view' AND known.path = ? "
+        "AND known.resource_type = ? AND known.center_id = ? AND known.center_id = due.center_id "
+        "AND known.resource_type = due.resource_type AND known.resource_id = due.resource_id",
+        [table, resource_type, center_id],
+    )
+
+
+def open_view_rejects(transaction: Transaction, run_id: int, rejects: Sequence[ViewReject]) -> None:
+    """Open the faults that a view has found; each stays until its resource or the view changes."""
     _open(
         transaction,
         [

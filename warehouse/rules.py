@@ -4,10 +4,12 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 
+from warehouse.built import BuildLedger, BuiltTable, digest
+from warehouse.catalog import describe
 from warehouse.connection import Transaction
 from warehouse.names import with_names
-from warehouse.tables import TableCount, describe
 
+RULE = "core.rule"
 DAYS_PER_MONTH = 30.4375
 
 _MEANINGS = {
@@ -51,10 +53,18 @@ class StudyRules:
 _SQL_TYPES: Mapping[object, str] = {dt.date: "DATE", int: "INTEGER", float: "DOUBLE"}
 
 
-def write_rules(transaction: Transaction, rules: StudyRules) -> TableCount:
-    """Make `core.rule`, one row with a column for each rule."""
+def write_rules(transaction: Transaction, rules: StudyRules, ledger: BuildLedger) -> BuiltTable:
+    """Make `core.rule`, one row with a column for each rule, unless it says the same already."""
+    sources = {"study rules": digest([dataclasses.asdict(rules), dict(_MEANINGS)])}
+    reasons = ledger.reasons(RULE, sources)
+    if reasons:
+        _write(transaction, rules)
+        ledger.note(RULE, sources, reasons)
+    return BuiltTable(RULE, 1, reasons)
+
+
+def _write(transaction: Transaction, rules: StudyRules) -> None:
     columns = ", ".join(f"{field.name} {_SQL_TYPES[field.type]}" for field in dataclasses.fields(rules))
-    transaction.execute(with_names("CREATE OR REPLACE TABLE {table}", table="core.rule") + f" ({columns})")
-    transaction.insert("core.rule", [dataclasses.asdict(rules)])
-    describe(transaction, "core.rule", "Study rules: one row.", _MEANINGS)
-    return TableCount("core.rule", 1)
+    transaction.execute(with_names("CREATE OR REPLACE TABLE {table}", table=RULE) + f" ({columns})")
+    transaction.insert(RULE, [dataclasses.asdict(rules)])
+    describe(transaction, RULE, "Study rules: one row.", _MEANINGS)

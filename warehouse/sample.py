@@ -9,10 +9,11 @@ import duckdb
 
 from mappings.errors import ViewError, WarehouseError
 from mappings.terminology import MappedCode
-from warehouse.flat import BuildCenter, FlatPart, plan_flat
+from warehouse.built import BuildLedger
+from warehouse.catalog import count_rows
+from warehouse.flat_plan import BuildCenter, FlatPart, plan_flat
 from warehouse.migrate import migrate
 from warehouse.names import with_names
-from warehouse.tables import count_rows
 from warehouse.terms import find_unmapped, load_codes
 from warehouse.transaction import Transaction
 from warehouse.unit import Landed
@@ -71,8 +72,9 @@ def try_sample(
         transaction = Transaction(connection)
         _stage(transaction, center, sample)
         tried = [_try_view(transaction, part) for part in parts]
-        load_codes(transaction, code_map, aliases)
-        find_unmapped(transaction, parts)
+        ledger = BuildLedger(transaction)
+        load_codes(transaction, code_map, aliases, ledger)
+        find_unmapped(transaction, parts, ledger)
         return SampleTried(tuple(tried), tuple(_codes(transaction)))
 
 

@@ -1,4 +1,4 @@
-"""Raw segments: immutable Parquet files of accepted resource versions, and the current version of each.
+"""Raw segments: immutable Parquet files of accepted resource versions.
 
 A segment counts only when `ops.segment` lists it; any other file under `raw/` is what a crash left, and is
 ignored and overwritten. Files are readable by every engine that reads Parquet.
@@ -7,7 +7,7 @@ ignored and overwritten. Files are readable by every engine that reads Parquet.
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,20 +85,15 @@ def sync_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def current_segments(transaction: Transaction, center_ids: Sequence[str], resource_type: str) -> list[str]:
-    """Return the relative paths of the segments that hold a current version of this type at these centers."""
-    rows = transaction.rows(
-        "SELECT DISTINCT path FROM ops.head WHERE resource_type = ? AND center_id IN (SELECT unnest(?)) "
-        "ORDER BY path",
-        [resource_type, list(center_ids)],
-    )
-    return [row["path"] for row in rows]
+def require_intact(transaction: Transaction, folder: Path, paths: Collection[str] | None = None) -> None:
+    """Raise WarehouseError naming the segments whose file is missing or differs from its checksum.
 
-
-def require_intact(transaction: Transaction, folder: Path) -> None:
-    """Raise WarehouseError naming the listed segments whose file is missing or differs from its checksum."""
+    All listed segments are verified unless `paths` names some; one that the ledger does not list is damaged.
+    """
     rows = transaction.rows("SELECT path, sha256 FROM ops.segment ORDER BY path")
-    damaged = [row["path"] for row in rows if not _is_intact(folder / row["path"], row["sha256"])]
+    listed = {row["path"]: row["sha256"] for row in rows}
+    wanted = listed if paths is None else sorted(paths)
+    damaged = [path for path in wanted if not _is_intact(folder / path, listed.get(path))]
     if damaged:
         raise WarehouseError(
             f"Raw segments are missing or were altered: {', '.join(damaged)}.",
@@ -106,7 +101,7 @@ def require_intact(transaction: Transaction, folder: Path) -> None:
         )
 
 
-def _is_intact(path: Path, sha256: str) -> bool:
+def _is_intact(path: Path, sha256: str | None) -> bool:
     return path.is_file() and checksum(path) == sha256
 
 

@@ -1,37 +1,62 @@
-"""Tables made by SQL files: built in the order of their needs, held to their headers, and described."""
+"""Tables made by SQL files: built in the order of their needs, held to their headers, and described.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+A table whose file and needs are as they were when it was built is kept. That is right because a file may read
+nothing but the tables its header names; the parsed statement is asked, not believed.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
+
+import duckdb
 
 from mappings.errors import SqlFileError, WarehouseError
+from warehouse.built import BuildLedger, BuiltTable, digest
+from warehouse.catalog import columns_of, count_rows, describe, existing_tables
 from warehouse.connection import Transaction
-from warehouse.names import literal, with_names
+from warehouse.names import with_names
 from warehouse.sqlfile import SqlFile, TableHeader, in_order, read_sql_file
 
-
-@dataclass(frozen=True, slots=True)
-class TableCount:
-    """A table that was built and how many rows it has."""
-
-    table: str
-    rows: int
+TableFile = SqlFile[TableHeader]
 
 
-def build_tables(transaction: Transaction, paths: Sequence[Traversable | Path]) -> list[TableCount]:
-    """Make the table of each SQL file, replacing what is there; returns them in the order built.
+def read_table_files(paths: Sequence[Traversable | Path]) -> list[TableFile]:
+    """Read the SQL files of tables, each after those whose tables it needs."""
+    return in_order([read_sql_file(path, TableHeader) for path in paths])
 
-    Raises SqlFileError for a file that breaks its contract: a table it needs is missing, its columns are not
-    those of its header, or its key is empty or not unique.
+
+def build_tables(
+    transaction: Transaction, files: Sequence[TableFile], ledger: BuildLedger | None = None
+) -> list[BuiltTable]:
+    """Make the table of each SQL file (each after those it needs) unless it would come out as it stands.
+
+    Returns the tables in this order, with the reasons of those that were built. Raises SqlFileError for a
+    file that breaks its contract: a table it needs is missing or not named, its columns are not those of its
+    header, or its key is empty or not unique.
     """
-    files = in_order([read_sql_file(path, TableHeader) for path in paths])
-    return [_build(transaction, file) for file in files]
+    ledger = ledger or BuildLedger(transaction)
+    return [_bring_up(transaction, file, ledger) for file in files]
 
 
-def _build(transaction: Transaction, file: SqlFile[TableHeader]) -> TableCount:
-    header = file.header
+def _bring_up(transaction: Transaction, file: TableFile, ledger: BuildLedger) -> BuiltTable:
+    table = file.header.table
     _require_needs(transaction, file)
+    sources = {
+        file.name: digest([file.header.model_dump(), file.body]),
+        "DuckDB": duckdb.__version__,
+        **ledger.fingerprints(file.header.needs),
+    }
+    reasons = ledger.reasons(table, sources)
+    if reasons:
+        _build(transaction, file)
+        ledger.note(table, sources, reasons)
+    return BuiltTable(table, count_rows(transaction, table), reasons)
+
+
+def _build(transaction: Transaction, file: TableFile) -> None:
+    header = file.header
     create = with_names("CREATE OR REPLACE TABLE {table} AS", table=header.table)
     try:
         transaction.execute(f"{create}\n{file.body}")
@@ -42,23 +67,44 @@ def _build(transaction: Transaction, file: SqlFile[TableHeader]) -> TableCount:
     _require_columns(transaction, file)
     _require_key(transaction, file)
     describe(transaction, header.table, f"{header.title}: {header.grain}.", header.columns)
-    return TableCount(header.table, count_rows(transaction, header.table))
 
 
-def _require_needs(transaction: Transaction, file: SqlFile[TableHeader]) -> None:
-    tables = {
-        f"{row['schema_name']}.{row['table_name']}"
-        for row in transaction.rows("SELECT schema_name, table_name FROM duckdb_tables()")
-    }
-    missing = [need for need in file.header.needs if need not in tables]
+def _require_needs(transaction: Transaction, file: TableFile) -> None:
+    needs = file.header.needs
+    existing = existing_tables(transaction)
+    missing = [need for need in needs if need not in existing]
     if missing:
         raise SqlFileError(
             f"{file.name} needs {', '.join(missing)}, which nothing makes.",
             "Correct `needs`, or add the view or file that makes the table.",
         )
+    unnamed = sorted(_tables_read(transaction, file.body) - set(needs))
+    if unnamed:
+        raise SqlFileError(
+            f"{file.name} reads {', '.join(unnamed)}, which its header does not name.",
+            "Add the table to `needs`: a change in it must build this one again.",
+        )
 
 
-def _require_columns(transaction: Transaction, file: SqlFile[TableHeader]) -> None:
+def _tables_read(transaction: Transaction, body: str) -> set[str]:
+    """The tables, by schema and name, that a SELECT statement reads."""
+    tree = json.loads(transaction.value("SELECT json_serialize_sql(?)", [body]))
+    return {
+        f"{node['schema_name']}.{node['table_name']}"
+        for node in _nodes(tree)
+        if node.get("type") == "BASE_TABLE" and node["schema_name"]
+    }
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for child in children:
+        yield from _nodes(child)
+
+
+def _require_columns(transaction: Transaction, file: TableFile) -> None:
     found, declared = columns_of(transaction, file.header.table), list(file.header.columns)
     if found != declared:
         raise SqlFileError(
@@ -67,7 +113,7 @@ def _require_columns(transaction: Transaction, file: SqlFile[TableHeader]) -> No
         )
 
 
-def _require_key(transaction: Transaction, file: SqlFile[TableHeader]) -> None:
+def _require_key(transaction: Transaction, file: TableFile) -> None:
     header = file.header
     unknown = [column for column in header.key if column not in header.columns]
     if unknown:
@@ -85,29 +131,3 @@ def _require_key(transaction: Transaction, file: SqlFile[TableHeader]) -> None:
             f"{counted['empty']} rows and repeated in {repeated}.",
             "Correct the SELECT statement or `key`.",
         )
-
-
-def describe(transaction: Transaction, table: str, title: str, columns: Mapping[str, str]) -> None:
-    """Write a table's title and its columns' meanings into the database, as comments."""
-    transaction.execute(with_names("COMMENT ON TABLE {table} IS ", table=table) + literal(title))
-    for column, meaning in columns.items():
-        target = with_names("COMMENT ON COLUMN {column} IS ", column=f"{table}.{column}")
-        transaction.execute(target + literal(meaning))
-
-
-def columns_of(transaction: Transaction, table: str) -> list[str]:
-    """Return the column names of a table, in order."""
-    schema, name = table.split(".")
-    rows = transaction.rows(
-        "SELECT column_name FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ? "
-        "ORDER BY column_index",
-        [schema, name],
-    )
-    return [row["column_name"] for row in rows]
-
-
-def count_rows(transaction: Transaction, table: str) -> int:
-    """Return how many rows a table has."""
-    rows: int = transaction.value(with_names("SELECT count(*) FROM {table}", table=table))
-    return rows

@@ -9,9 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from mappings.terminology import MappedCode
-from warehouse.connection import Transaction, Warehouse
-from warehouse.flat import FlatPart
+from warehouse.built import BuildLedger, BuiltTable, digest
+from warehouse.catalog import count_rows
+from warehouse.connection import Row, Transaction, Warehouse
+from warehouse.flat_plan import FlatPart
 from warehouse.names import with_names
+
+UNMAPPED = "ops.unmapped"
 
 _CODING_COLUMNS = {"element", "system", "code", "display"}
 _COMPONENT_COLUMNS = {"component_index", "code_system", "code", "value_code_system", "value_code"}
@@ -137,27 +141,64 @@ class UnmappedCode:
     last_seen_at: dt.datetime | None
 
 
-def load_codes(transaction: Transaction, code_map: Sequence[MappedCode], aliases: Mapping[str, str]) -> None:
+def load_codes(
+    transaction: Transaction,
+    code_map: Sequence[MappedCode],
+    aliases: Mapping[str, str],
+    ledger: BuildLedger,
+) -> None:
     """Make `ops.code_map` and `ops.system_alias` say what the configuration says now."""
-    transaction.execute("DELETE FROM ops.code_map")
-    transaction.insert("ops.code_map", [asdict(code) for code in code_map])
-    transaction.execute("DELETE FROM ops.system_alias")
+    codes = [asdict(code) for code in code_map]
+    _replace(transaction, ledger, "ops.code_map", codes, _codes_by_center(codes))
     rows = [{"alias": alias, "system": system} for alias, system in aliases.items()]
-    transaction.insert("ops.system_alias", rows)
+    _replace(transaction, ledger, "ops.system_alias", rows, {"system aliases": digest(dict(aliases))})
 
 
-def find_unmapped(transaction: Transaction, parts: Sequence[FlatPart]) -> None:
+def _codes_by_center(codes: Sequence[Row]) -> dict[str, str]:
+    """The fingerprint of each center's codes."""
+    centers = sorted({code["center_id"] for code in codes})
+    return {
+        f"codes of center {center_id}": digest(
+            sorted(list(code.values()) for code in codes if code["center_id"] == center_id)
+        )
+        for center_id in centers
+    }
+
+
+def _replace(
+    transaction: Transaction, ledger: BuildLedger, table: str, rows: Sequence[Row], sources: Mapping[str, str]
+) -> None:
+    reasons = ledger.reasons(table, sources)
+    if reasons:
+        transaction.execute(with_names("DELETE FROM {table}", table=table))
+        transaction.insert(table, rows)
+        ledger.note(table, sources, reasons)
+
+
+def find_unmapped(transaction: Transaction, parts: Sequence[FlatPart], ledger: BuildLedger) -> BuiltTable:
     """List in `ops.unmapped` the codes of the flat tables that mean no concept, by use.
 
-    `ops.code_coverage` gets the share of codings that do mean one.
+    `ops.code_coverage` gets the share of codings that do mean one. Both stay when neither the tables nor
+    the codes have changed.
     """
-    transaction.execute(_CODE_IN_USE)
     by_table = {part.table: part for part in parts}
-    for part in by_table.values():
-        for resource_type, coding in _codings(part):
-            owner = _owner(part, by_table)
-            statement = f"INSERT INTO code_in_use WITH coding AS ({coding}), owner AS ({owner}){_USE}"
-            transaction.execute(statement, {"resource_type": resource_type})
+    queries = [query for part in by_table.values() for query in _queries(part, by_table)]
+    tables = [table for part in by_table.values() if any(_codings(part)) for table in _read(part, by_table)]
+    sources = {
+        "the search for codes": digest([queries, _SEEN_BEFORE, _UNMAPPED, _COVERAGE]),
+        **ledger.fingerprints(["ops.code_map", "ops.system_alias", *tables]),
+    }
+    reasons = ledger.reasons(UNMAPPED, sources)
+    if reasons:
+        _find(transaction, queries)
+        ledger.note(UNMAPPED, sources, reasons)
+    return BuiltTable(UNMAPPED, count_rows(transaction, UNMAPPED), reasons)
+
+
+def _find(transaction: Transaction, queries: Sequence[tuple[str, str]]) -> None:
+    transaction.execute(_CODE_IN_USE)
+    for resource_type, query in queries:
+        transaction.execute(f"INSERT INTO code_in_use {query}", {"resource_type": resource_type})
     transaction.execute(_SEEN_BEFORE)
     transaction.execute("DELETE FROM ops.unmapped")
     transaction.execute(_UNMAPPED)
@@ -176,6 +217,12 @@ def unmapped_codes(warehouse: Warehouse) -> list[UnmappedCode]:
     return [UnmappedCode(**row) for row in rows]
 
 
+def _queries(part: FlatPart, by_table: Mapping[str, FlatPart]) -> Iterator[tuple[str, str]]:
+    """The resource type and the query of the use of the codings that a flat table holds, if it holds any."""
+    for resource_type, coding in _codings(part):
+        yield resource_type, f"WITH coding AS ({coding}), owner AS ({_owner(part, by_table)}){_USE}"
+
+
 def _codings(part: FlatPart) -> Iterator[tuple[str, str]]:
     """The resource type and the query of the codings that a flat table holds, if it holds any."""
     table, columns = f"flat.{part.table}", set(part.columns)
@@ -191,6 +238,12 @@ def _owner(part: FlatPart, by_table: Mapping[str, FlatPart]) -> str:
     if owner is None or not {_key(part), "patient_key"} <= set(owner.columns):
         return _NO_OWNER
     return with_names(_OWNER, key=_key(part), owner=f"flat.{owner.table}")
+
+
+def _read(part: FlatPart, by_table: Mapping[str, FlatPart]) -> list[str]:
+    """The flat tables that the query of a part's codings reads."""
+    owner = part.table.rpartition("_")[0]
+    return [f"flat.{name}" for name in (part.table, owner) if name in by_table]
 
 
 def _key(part: FlatPart) -> str:

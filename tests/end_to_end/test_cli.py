@@ -87,6 +87,31 @@ def test_a_dead_server_is_exit_12_and_status_tells_it(study: Study) -> None:
     assert json.loads(told.stdout)["runs"][0]["status"] == "incomplete"
 
 
+def test_sync_and_refresh_say_what_was_built_and_why(study: Study) -> None:
+    config = str(study.config)
+    synced = cryocohort("sync", "--config", config)
+    assert synced.returncode == 0, synced.stderr
+    assert "first build (a, b)" in synced.stdout
+    assert "flat.patient (79)" in synced.stdout
+    assert "core.patient (74)" in cryocohort("refresh", "--config", config).stdout
+    again = cryocohort("sync", "--config", config).stdout
+    assert "17 of 17 tables kept as they were" in again
+    assert "Built or changed because" not in again
+
+
+def test_a_broken_view_is_exit_10_below_what_was_landed(study: Study) -> None:
+    views = study.config / "centers" / "b" / "views"
+    views.mkdir()
+    (views / "patient.json").write_text("{}", encoding="utf-8")
+    ended = cryocohort("sync", "--config", str(study.config))
+    assert ended.returncode == 10
+    assert "Procedure" in ended.stdout
+    assert "patient.json" in ended.stderr
+    told = json.loads(cryocohort("status", "--json", "--config", str(study.config)).stdout)
+    assert told["runs"][0]["status"] == "complete"
+    assert "patient.json" in told["runs"][0]["message"]
+
+
 def test_sql_answers_from_the_release_as_csv(first_night: Night1) -> None:
     config = str(first_night.study.config)
     answer = cryocohort("sql", "SELECT count(*) AS n FROM core.lesion", "--csv", "--config", config)

@@ -3,13 +3,17 @@
 import datetime as dt
 import json
 import threading
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mappings.errors import FatalCheckError, IncompleteError, WarehouseBusyError
+from mappings.errors import FatalCheckError, IncompleteError, ViewError, WarehouseBusyError
 from service.nightly import Night, SyncReport, open_warehouse, sync_night
 from tests.end_to_end.conftest import Silent, Study, now, value
+from warehouse.build import BuiltTable
 from warehouse.mart import open_mart
 from warehouse.releases import current_release
 
@@ -28,6 +32,11 @@ def landed(report: SyncReport) -> dict[str, dict[str, int]]:
         center.center_id: {kind: counts.landed for kind, counts in center.counts.items() if counts.landed}
         for center in report.centers
     }
+
+
+def why(tables: Sequence[BuiltTable]) -> list[tuple[str, tuple[str, ...]]]:
+    """The tables that were built or changed, each with its reasons."""
+    return [(table.table, table.reasons) for table in tables if table.reasons]
 
 
 def chart_of(study: Study, patient_id: str) -> list[dict[str, Any]]:
@@ -75,6 +84,81 @@ def test_a_corrected_score_lands_alone_and_moves_the_figures(study: Study) -> No
     assert means[1] == pytest.approx(means[0] - 2 / 64)
     assert value(after, "nprs_baseline", "mean") == value(before, "nprs_baseline", "mean")
     assert value(after, "nprs_24h", "mean", "center=b") == value(before, "nprs_24h", "mean", "center=b")
+
+
+def test_a_night_maps_and_builds_what_has_changed_and_says_why(study: Study) -> None:
+    first = study.sync()
+    assert {reasons for _, reasons in why(first.mapped)} == {("first build (a, b)",)}
+    assert {reasons for _, reasons in why(study.refresh().tables)} == {("first build",)}
+    (chosen,) = study.work(SCORE)
+    observation = study.get("a", f"Observation/{chosen['pain_score_key'].removeprefix('a/')}")
+    study.put("a", observation | {"status": "amended"})
+
+    mapped = dict(why(study.sync().mapped))
+    assert set(mapped) == {"flat.observation", "flat.observation_coding"}
+    assert set(mapped.values()) == {("1 new or changed (a)",)}
+    built = dict(why(study.refresh().tables))
+    assert built["core.pain_score"] == ("flat.observation changed", "flat.observation_coding changed")
+    assert {"core.rule", *mapped}.isdisjoint(built)
+    assert why(study.refresh().tables) == []
+
+
+def test_a_changed_code_list_builds_what_depends_on_it_and_maps_nothing_again(study: Study) -> None:
+    study.sync()
+    study.refresh()
+    codes = study.config / "centers" / "a" / "codes" / "adverse_events.csv"
+    lines = codes.read_text(encoding="utf-8").splitlines()
+    codes.write_text(
+        "\n".join([line for line in lines if "PARESTHESIA" not in line]) + "\n", encoding="utf-8"
+    )
+    built = dict(why(study.refresh().tables))
+    assert set(built.values()) == {("codes of center a changed",)}
+    assert {"flat.concept", "core.pain_score", "core.patient", "ops.unmapped"} <= set(built)
+    assert {"flat.observation", "flat.dated", "core.rule"}.isdisjoint(built)
+
+
+def test_nights_end_as_if_everything_was_built_anew(study: Study) -> None:
+    study.sync()
+    study.refresh()
+    (chosen,) = study.work(SCORE)
+    observation = study.get("a", f"Observation/{chosen['pain_score_key'].removeprefix('a/')}")
+    observation["valueQuantity"]["value"] = chosen["score"] - 2
+    study.put("a", observation | {"status": "corrected"})
+    study.sync()
+    study.refresh()
+    before = study.core()
+    with open_warehouse(study.settings) as warehouse, warehouse.transaction() as transaction:
+        for ledger in ("ops.flat_head", "ops.flat_fill", "ops.built_from"):
+            transaction.execute(f"DELETE FROM {ledger}")  # noqa: S608 -- named above
+    assert {reasons for _, reasons in why(study.refresh().tables)} == {
+        ("first build (a, b)",),
+        ("first build",),
+    }
+    assert study.core() == before
+
+
+def break_view(study: Study) -> Path:
+    """Center a gets a view of its own that names an element no Patient has."""
+    shipped = (files("mappings") / "views" / "patient.json").read_text(encoding="utf-8")
+    path = study.config / "centers" / "a" / "views" / "patient.json"
+    path.parent.mkdir()
+    path.write_text(shipped.replace('"path": "gender"', '"path": "gendre"'), encoding="utf-8")
+    return path
+
+
+def test_a_broken_view_neither_undoes_nor_hides_what_was_landed(study: Study) -> None:
+    path = break_view(study)
+    report = study.sync()
+    assert sum(landed(report)["a"].values()) > 400
+    assert report.view_error is not None
+    assert "gendre" in report.view_error.message
+    (run,) = study.work("SELECT status, message FROM ops.run")
+    assert run["status"] == "complete"
+    assert "gendre" in run["message"]
+    with pytest.raises(ViewError, match="gendre"):
+        study.refresh()
+    path.unlink()
+    assert value(study.refresh().results, "patients", "count") == 74
 
 
 def test_a_new_patient_lands_with_the_whole_history(study: Study) -> None:

@@ -135,6 +135,15 @@ def test_refresh_returns_what_it_stores_and_appends(warehouse: Warehouse) -> Non
     assert len(stored(warehouse)) == 2 * len(returned)
 
 
+def test_a_cohort_that_no_file_makes_any_more_is_dropped(warehouse: Warehouse) -> None:
+    refreshed(warehouse)
+    with warehouse.transaction() as tx:
+        tx.execute("CREATE TABLE outcomes.former (patient_key TEXT)")
+        refresh(tx, RUN + 1)
+    tables = warehouse.rows("SELECT table_name AS name FROM duckdb_tables() WHERE schema_name = 'outcomes'")
+    assert {table["name"] for table in tables} == {"curative_lesion", "painful_patient", "metric_result"}
+
+
 def test_every_metric_gives_results_for_all_and_each_center(results: Results) -> None:
     found = {(result.metric, result.group) for result in results}
     groups = ("all", "center=a", "center=b")

@@ -14,13 +14,12 @@ from mappings.errors import ConfigError, WarehouseError
 from warehouse.connection import Transaction, Warehouse
 from warehouse.land import Covered, LandCounts, Landed, Unit, coverage, land, members
 from warehouse.names import with_names
-from warehouse.segments import current_segments, require_intact
+from warehouse.segments import require_intact
 
 
 def current(warehouse: Warehouse) -> dict[str, str]:
     """Body of the current version of every resource, read through the ledger."""
-    with warehouse.transaction() as transaction:
-        segments = current_segments(transaction, ["a", "b"], "Patient")
+    segments = [row["path"] for row in warehouse.rows("SELECT path FROM ops.segment")]
     bodies = {}
     for head in warehouse.rows("SELECT resource_id, content_hash, path FROM ops.head"):
         assert head["path"] in segments

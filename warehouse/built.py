@@ -1,0 +1,89 @@
+"""What each built table was made from: how a build knows which tables would come out the same.
+
+A table's fingerprint is that of everything it was made from: its file, and the fingerprints of the tables it
+reads. As long as none of these differs, building it again would give what is there, so it is kept. A source
+whose fingerprint nobody knows counts as changed: what cannot be proved is built.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from warehouse.catalog import existing_tables
+from warehouse.connection import Transaction
+from warehouse.flat_ledger import flat_states
+
+FIRST_BUILD = "first build"
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltTable:
+    """A table as a build left it: how many rows it has, and why it was built or changed.
+
+    Without reasons it was kept: building it again would have given what was there.
+    """
+
+    table: str
+    rows: int
+    reasons: tuple[str, ...] = ()
+
+
+class BuildLedger:
+    """The ledger of built tables within one build; every table must be noted after those it reads."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._sources: dict[str, dict[str, str]] = flat_states(transaction)
+        for row in transaction.rows("SELECT table_name, source, fingerprint FROM ops.built_from"):
+            self._sources.setdefault(row["table_name"], {})[row["source"]] = row["fingerprint"]
+        self._existing = existing_tables(transaction)
+        self._reasons: dict[str, Sequence[str]] = {}
+
+    def fingerprint(self, table: str) -> str:
+        """The fingerprint of a table as it stands, or one that counts as changed when nobody knows."""
+        if table not in self._sources:
+            return _UNKNOWN
+        return digest(sorted(self._sources[table].items()))
+
+    def fingerprints(self, tables: Sequence[str]) -> dict[str, str]:
+        """The fingerprint of each table."""
+        return {table: self.fingerprint(table) for table in tables}
+
+    def reasons(self, table: str, sources: Mapping[str, str]) -> tuple[str, ...]:
+        """Why the table must be built from `sources`; nothing when it would come out as it stands."""
+        known = self._sources.get(table)
+        if known is None or table not in self._existing:
+            return (FIRST_BUILD,)
+        changed = [source for source in {*known, *sources} if _differs(source, known, sources)]
+        return tuple(sorted({reason for source in changed for reason in self._causes(source)}))
+
+    def _causes(self, source: str) -> Iterator[str]:
+        """What changed a source: for a table built by this very build the causes of that, else itself."""
+        for reason in self._reasons.get(source, ()):
+            yield f"{source} is new" if reason == FIRST_BUILD else reason
+        if source not in self._reasons:
+            yield f"{source} changed"
+
+    def note(self, table: str, sources: Mapping[str, str], reasons: Sequence[str]) -> None:
+        """Note that the table was built from `sources` in this transaction, and why."""
+        self._transaction.execute("DELETE FROM ops.built_from WHERE table_name = ?", [table])
+        rows = [
+            {"table_name": table, "source": source, "fingerprint": fingerprint}
+            for source, fingerprint in sources.items()
+        ]
+        self._transaction.insert("ops.built_from", rows)
+        self._sources[table] = dict(sources)
+        self._existing.add(table)
+        self._reasons[table] = reasons
+
+
+def _differs(source: str, known: Mapping[str, str], sources: Mapping[str, str]) -> bool:
+    return sources.get(source) == _UNKNOWN or known.get(source) != sources.get(source)
+
+
+def digest(value: object) -> str:
+    """SHA-256 of a value of lists, mappings, texts and numbers."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
