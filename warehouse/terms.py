@@ -1,4 +1,4 @@
-"""Codes in the warehouse: the code map and system aliases as tables, and which codes in use they know.
+"""Codes in the warehouse: code map, system aliases and value rules as tables, and which codes in use they know.
 
 `ops.unmapped` lists the codes in use that mean no concept, `ops.code_coverage` the share that does, by center
 and domain (resource type and element).
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from mappings.terminology import MappedCode
+from mappings.value_rules import ValueRules, load_value_rules
 from warehouse.connection import Transaction, Warehouse
 from warehouse.flat import FlatPart
 from warehouse.names import with_names
@@ -138,12 +139,23 @@ class UnmappedCode:
 
 
 def load_codes(transaction: Transaction, code_map: Sequence[MappedCode], aliases: Mapping[str, str]) -> None:
-    """Make `ops.code_map` and `ops.system_alias` say what the configuration says now."""
-    transaction.execute("DELETE FROM ops.code_map")
-    transaction.insert("ops.code_map", [asdict(code) for code in code_map])
-    transaction.execute("DELETE FROM ops.system_alias")
-    rows = [{"alias": alias, "system": system} for alias, system in aliases.items()]
-    transaction.insert("ops.system_alias", rows)
+    """Make the tables of codes say what the configuration, and those of value rules what we ship, say now."""
+    spellings = [{"alias": alias, "system": system} for alias, system in aliases.items()]
+    _replace(transaction, "ops.code_map", [asdict(code) for code in code_map])
+    _replace(transaction, "ops.system_alias", spellings)
+    load_values(transaction, load_value_rules())
+
+
+def load_values(transaction: Transaction, rules: ValueRules) -> None:
+    """Make `ops.measure`, `ops.measure_unit` and `ops.answer_score` hold these rules and no others."""
+    _replace(transaction, "ops.measure", [asdict(measure) for measure in rules.measures])
+    _replace(transaction, "ops.measure_unit", [asdict(unit) for unit in rules.units])
+    _replace(transaction, "ops.answer_score", [asdict(answer) for answer in rules.answers])
+
+
+def _replace(transaction: Transaction, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+    transaction.execute(with_names("DELETE FROM {table}", table=table))
+    transaction.insert(table, rows)
 
 
 def find_unmapped(transaction: Transaction, parts: Sequence[FlatPart]) -> None:
