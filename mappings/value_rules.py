@@ -10,6 +10,7 @@
 Each row names its source. A unit or an answer that stands in no row gives no score: nothing is guessed.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -176,9 +177,12 @@ def _known(place: str, row: Mapping[str, str], part: str, codes: Mapping[SystemC
 
 def _number(place: str, row: Mapping[str, str], column: str) -> float:
     try:
-        return float(row[column])
+        number = float(row[column])
     except ValueError:
-        raise wrong_cell(place, column, "this is no number", "Write it with a decimal point.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise wrong_cell(place, column, "this is no number", "Write it with a decimal point.")
+    return number
 
 
 def _require_once(keys: Iterable[tuple[str, object]], column: str) -> None:

@@ -205,6 +205,45 @@ def test_a_score_is_read_and_judged(sent_rows: dict[str, Row], sent: Sent) -> No
     assert row["is_usable"] is row["is_day_highest"] is (sent.reason is None)
 
 
+def test_a_unit_of_a_measure_is_made_its_own_unit_and_the_rest_is_told() -> None:
+    bed = Bed()
+    for name, value, unit in (("o1", 7.5, "cm"), ("o2", 75, "mm"), ("o3", 7.5, None), ("o4", 11, "cm")):
+        codes = {"code": ["pain_score:vas"]}
+        bed.observation(name, day=INDEX, codes=codes, value_quantity=value, value_unit_code=unit)
+    bed.observation("o5", day=INDEX, codes={"code": ["pain_score:faces"]}, value_integer=4)
+    bed.build()
+    rows = bed.rows("SELECT score, unit_sent, rejected_reason FROM flat.pain_value ORDER BY pain_score_key")
+    assert [tuple(row.values()) for row in rows] == [
+        (75, "cm", None),
+        (75, "mm", None),
+        (7.5, "", "unit is not one of the scale"),
+        (110, "cm", "out of range"),
+        (4, "", None),
+    ]
+
+
+def test_a_changed_value_rule_changes_what_counts() -> None:
+    bed = Bed()
+    bed.treated(day=INDEX)
+    bed.score("o1", 70, "2020-03-09", value_unit_code="mm")
+    bed.build()
+    assert bed.column("SELECT rejected_reason FROM flat.pain_value") == ["unit is not one of the scale"]
+    bed.connection.execute("INSERT INTO ops.measure_unit VALUES ('nprs', 'code', 'mm', 0.1)")
+    bed.connection.execute("DROP TABLE flat.pain_value")
+    bed.made.discard("flat.pain_value")
+    assert bed.column("SELECT score FROM flat.pain_value") == [7.0]
+
+
+def test_a_component_with_two_codings_is_one_component() -> None:
+    bed = Bed()
+    bed.treated(day=INDEX)
+    bed.observation("o1", day="2020-03-09", codes=NPRS)
+    for code in ("urn:x|a", "urn:x|b"):
+        bed.component("o1", 0, code, value_integer=6)
+    bed.build()
+    assert bed.column("SELECT score FROM core.pain_score") == [6]
+
+
 @dataclass(frozen=True)
 class Course:
     """Scores of one patient (score by time) and the score expected at each time point."""
