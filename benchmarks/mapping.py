@@ -35,6 +35,10 @@ FLOORS = ("by_paths", "by_columns")
 RUNNERS = ("sqlonfhir", "pysof", "fhir_pyrate")
 FEW = 10_000
 NOT_INSTALLED = 3
+HEAD = (
+    f"{'way':<12} {'version':<18} {'resources':>9} {'wall s':>7} {'CPU s':>7} {'per CPU s':>10} "
+    f"{'peak MiB':>8} {'x floor':>7}"
+)
 LEAST_OF_FLOOR, MOST_MIB, LEAST_OF_RUNNERS = 0.5, 2048, 10
 VIEW = {
     "resourceType": "ViewDefinition",
@@ -165,12 +169,12 @@ def report(measured: list[Measured], missing: dict[str, str]) -> bool:
     """Print the table and the demands; whether all that could be judged hold."""
     by_way = {one.way: one for one in measured}
     floor = max((by_way[way] for way in FLOORS), key=lambda one: one.speed)
-    print(f"{'way':<12} {'version':<18} {'resources':>9} {'wall s':>7} {'CPU s':>7} {'per CPU s':>10} "
-          f"{'peak MiB':>8} {'x floor':>7}")  # fmt: skip
+    print(HEAD)
     for one in measured:
         print(
             f"{one.way:<12} {one.version:<18} {one.resources:>9,} {one.wall_seconds:>7.2f} "
-            f"{one.cpu_seconds:>7.2f} {one.speed:>10,.0f} {one.peak_mib:>8,.0f} {one.speed / floor.speed:>7.3f}"
+            f"{one.cpu_seconds:>7.2f} {one.speed:>10,.0f} {one.peak_mib:>8,.0f} "
+            f"{one.speed / floor.speed:>7.3f}"
         )
     for way, reason in missing.items():
         print(f"{way:<12} not installed ({reason})")
@@ -201,8 +205,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         whole, few, view = write(Path(folder), chosen.count, chosen.seed)
         size = whole.stat().st_size / chosen.count
-        print(f"{chosen.count:,} Observations of {size:,.0f} bytes, seed {chosen.seed}, best of {chosen.rounds}; "
-              f"Python {platform.python_version()}, {platform.machine()}")  # fmt: skip
+        print(f"{chosen.count:,} Observations of {size:,.0f} bytes, seed {chosen.seed}, "
+              f"best of {chosen.rounds}; Python {platform.python_version()}, {platform.machine()}")  # fmt: skip
         ways = [(way, sys.executable, whole) for way in (*FLOORS, "compiled", "orjson_loop")]
         ways += [(way, chosen.runners, few) for way in RUNNERS]
         found = {way: measure(way, python, (file, view), chosen.rounds) for way, python, file in ways}

@@ -74,7 +74,7 @@ def compiled(file: Path, view: dict[str, Any]) -> Made:
     from mappings.viewdef import parse_view
 
     source = (
-        f"(SELECT '{CENTER}' AS center_id, '{BASE_URL}' AS base_url, 'Observation' AS resource_type, "  # noqa: S608
+        f"(SELECT '{CENTER}' AS center_id, '{BASE_URL}' AS base_url, 'Observation' AS resource_type, "
         f"json_extract_string(body, '$.id') AS resource_id, body FROM ({BODIES}))"
     )
     sql = compile_view(parse_view(view), fhir_version="R4", source=source).sql
@@ -110,7 +110,7 @@ def _database(folder: str) -> Any:
 def _told(connection: Any, package: str, its_version: str) -> Made:
     columns = ", ".join(COLUMNS)
     [count, digest] = connection.execute(
-        f"SELECT count(*), bit_xor(hash({columns}))::VARCHAR FROM made"  # noqa: S608
+        f"SELECT count(*), bit_xor(hash({columns}))::VARCHAR FROM made"
     ).fetchone()
     return count, count, f"{package} {its_version}", {"digest": digest}
 
@@ -122,10 +122,8 @@ def orjson_loop(file: Path, _: dict[str, Any]) -> Made:
 
     types = {"value_quantity": pa.float64(), "value_integer": pa.int32()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
-    declared = ", ".join(
-        f"{name} {dict(value_quantity='DOUBLE', value_integer='INTEGER').get(name, 'VARCHAR')}"
-        for name in COLUMNS
-    )
+    sql_types = {"value_quantity": "DOUBLE", "value_integer": "INTEGER"}
+    declared = ", ".join(f"{name} {sql_types.get(name, 'VARCHAR')}" for name in COLUMNS)
     with tempfile.TemporaryDirectory() as folder, _database(folder) as connection:
         connection.execute(f"CREATE TABLE made ({declared})")
         with file.open("rb") as lines:
@@ -181,7 +179,7 @@ def pysof(file: Path, view: dict[str, Any]) -> Made:
 
 
 def fhir_pyrate(file: Path, view: dict[str, Any]) -> Made:
-    """FHIR-PYrate knows no ViewDefinition: the same elements by its FHIRPaths, from Bundles to a DataFrame."""
+    """FHIR-PYrate knows no ViewDefinition: the same elements by its FHIRPaths, Bundles to a DataFrame."""
     from fhir_pyrate import Pirate
     from fhir_pyrate.util.fhirobj import FHIRObj
 
@@ -193,7 +191,7 @@ def fhir_pyrate(file: Path, view: dict[str, Any]) -> Made:
     ]  # fmt: skip
     pirate = Pirate(BASE_URL, auth=None, disable_multiprocessing_build=True, silence_fhirpath_warning=True)
     resources = list(_resources(file))
-    bundle = FHIRObj(**{"resourceType": "Bundle", "entry": [{"resource": resource} for resource in resources]})
+    bundle = FHIRObj(resourceType="Bundle", entry=[{"resource": resource} for resource in resources])
     frame = pirate.bundles_to_dataframe([bundle], fhir_paths=paths)
     return len(resources), len(frame), f"fhir-pyrate {version('fhir-pyrate')}", {}
 

@@ -131,7 +131,9 @@ class _Statement:
         if self._is_guarded:
             failed = f"TRY({{made: {self._made(self.rows)}}}) IS NULL"
             said = reason(self.view, self.build, self.test)
-        return f"SELECT {ROW}.center_id, {ROW}.resource_id, {said} AS reason\n{self._source()}\nWHERE {failed}"
+        return (
+            f"SELECT {ROW}.center_id, {ROW}.resource_id, {said} AS reason\n{self._source()}\nWHERE {failed}"
+        )
 
     def _made(self, rows: Rows) -> str:
         # The condition stands inside the expression: as a WHERE, DuckDB would parse each JSON text twice.

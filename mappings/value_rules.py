@@ -119,9 +119,7 @@ def _units(path: Traversable, measures: set[str]) -> tuple[Unit, ...]:
 def _check_unit(place: str, row: Mapping[str, str]) -> None:
     unit, is_code = row["unit"], row["written"] == "code"
     if unit != unit.lower():
-        raise wrong_cell(
-            place, "unit", "units are compared in lower case", f"Write it as {unit.lower()}."
-        )
+        raise wrong_cell(place, "unit", "units are compared in lower case", f"Write it as {unit.lower()}.")
     if unit.startswith("{") and unit != ANNOTATION:
         raise wrong_cell(
             place, "unit", "every UCUM annotation counts alike", f"Write {ANNOTATION}, for all of them."
@@ -129,14 +127,10 @@ def _check_unit(place: str, row: Mapping[str, str]) -> None:
     if is_code and not unit:
         raise wrong_cell(place, "unit", "the cell is empty", "Write the code, or text for no unit at all.")
     if is_code and not row["factor"]:
-        raise wrong_cell(
-            place, "factor", "a code without a factor counts nothing anyway", "Remove the row."
-        )
+        raise wrong_cell(place, "factor", "a code without a factor counts nothing anyway", "Remove the row.")
 
 
-def _answers(
-    path: Traversable, measures: set[str], codes: Iterable[CanonicalCode]
-) -> tuple[Answer, ...]:
+def _answers(path: Traversable, measures: set[str], codes: Iterable[CanonicalCode]) -> tuple[Answer, ...]:
     questions = _by_code(codes, "pain_score")
     answers = _by_code(codes, "pain_answer")
     found: list[tuple[str, Answer]] = []
@@ -150,9 +144,7 @@ def _answers(
             )
         concept = _known(place, row, "answer", answers)
         score = _number(place, row, "score")
-        found.append(
-            (place, Answer(question, row["question_system"], row["question_code"], concept, score))
-        )
+        found.append((place, Answer(question, row["question_system"], row["question_code"], concept, score)))
     keys = ((place, (one.question_system, one.question_code, one.concept)) for place, one in found)
     _require_once(keys, "answer_code")
     return tuple(answer for _, answer in found)

@@ -44,5 +44,7 @@ def test_the_extensions_kept_are_those_that_views_read(version: FhirVersion, kin
         for constant in view.constant
         if "StructureDefinition" in str(constant.typed_value[1])
     }
-    named |= set(re.findall(r"'(https?://[^']*StructureDefinition/[^']*)'", texts_of_views(version, kind.name)))
+    named |= set(
+        re.findall(r"'(https?://[^']*StructureDefinition/[^']*)'", texts_of_views(version, kind.name))
+    )
     assert set(kind.extensions) == named

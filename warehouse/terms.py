@@ -1,4 +1,4 @@
-"""Codes in the warehouse: code map, system aliases and value rules as tables, and which codes in use they know.
+"""Codes in the warehouse: code map, aliases and value rules as tables, and which codes in use they know.
 
 `ops.unmapped` lists the codes in use that mean no concept, `ops.code_coverage` the share that does, by center
 and domain (resource type and element).

@@ -17,7 +17,17 @@ from mappings.schema import Element, type_info
 
 RESOURCES = ("Patient", "Condition", "Procedure", "Observation", "AdverseEvent", "BodyStructure")
 # Types that hold anything, themselves or everything: views of the study never go there.
-CLOSED = {"Resource", "ResourceList", "Meta", "Narrative", "Extension", "Attachment", "xhtml", "base64Binary", "time"}
+CLOSED = {
+    "Resource",
+    "ResourceList",
+    "Meta",
+    "Narrative",
+    "Extension",
+    "Attachment",
+    "xhtml",
+    "base64Binary",
+    "time",
+}
 DEEPEST = 3
 CONSTANTS = [
     {"name": "text", "valueString": "a"},
@@ -97,7 +107,9 @@ class ViewMaker:
         self._columns += 1
         column: dict[str, Any] = {"name": f"c{self._columns}"}
         primitive = self._primitive(focus)
-        form = self._random.choice(["plain", "plain", "first", "collection", "exists", "count", "iif", "index"])
+        form = self._random.choice(
+            ["plain", "plain", "first", "collection", "exists", "count", "iif", "index"]
+        )
         if primitive is None or form == "index":
             return column | {"path": "%rowIndex"}
         if form == "first" and primitive.is_many:
@@ -121,7 +133,9 @@ class ViewMaker:
             if path.is_many or literals is None or self._random.random() < 0.4:
                 tests.append(f"{path.text}.{self._random.choice(['exists()', 'empty()', 'exists().not()'])}")
             else:
-                tests.append(f"{path.text} {self._random.choice(['=', '!='])} {self._random.choice(literals)}")
+                tests.append(
+                    f"{path.text} {self._random.choice(['=', '!='])} {self._random.choice(literals)}"
+                )
         return self._random.choice([" and ", " or "]).join(tests)
 
     def _primitive(self, focus: str) -> Way | None:
@@ -143,13 +157,14 @@ class ViewMaker:
             return path, is_many
         if self._random.random() < 0.5:
             return f"{path}.first()", False
-        named = [name for name, element in type_info(self._version, kind).elements.items() if element.is_primitive]
+        named = [
+            name for name, element in type_info(self._version, kind).elements.items() if element.is_primitive
+        ]
         name = self._random.choice([each for each in named if each not in ("id",)] or ["id"])
-        return f"{path}.where({name}.exists())", True
+        return f"{path}.where({name}.exists())", is_many
 
     def _object_path(self, focus: str) -> Way | None:
-        step = self._step(focus, only=lambda element: not element.is_primitive)
-        return step
+        return self._step(focus, only=lambda element: not element.is_primitive)
 
     def _step(self, kind: str, only: Callable[[Element], bool] = lambda _: True) -> Way | None:
         """One element of a type, a choice with its type named."""
@@ -160,7 +175,7 @@ class ViewMaker:
             if element.type not in CLOSED and only(element) and name not in ("contained", "resourceType")
         ]
         steps += [
-            Way(f"{name}.ofType({found})", found, False)
+            Way(f"{name}.ofType({found})", found, is_many=False)
             for name, options in info.choices.items()
             for found, element in options.items()
             if found not in CLOSED and only(element)

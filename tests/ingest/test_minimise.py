@@ -157,14 +157,23 @@ def test_what_an_answer_is_worth_is_kept_with_its_coding() -> None:
     coding = {"system": "urn:s", "code": "three", "extension": worth}
     answer = {"coding": [coding | {"extension": [*worth, spoken]}]}
     component = {"code": {"coding": [{"code": "c"}]}, "valueCodeableConcept": answer}
-    resource = {"resourceType": "Observation", "id": "o", "valueCodeableConcept": answer, "component": [component]}
+    resource = {
+        "resourceType": "Observation",
+        "id": "o",
+        "valueCodeableConcept": answer,
+        "component": [component],
+    }
     assert body(resource)["valueCodeableConcept"] == {"coding": [coding]}
     assert body(resource)["component"][0]["valueCodeableConcept"] == {"coding": [coding]}
 
 
 def test_of_a_logical_reference_it_stays_that_there_was_one() -> None:
     logical = {"identifier": {"system": "urn:mrn", "value": CANARY}, "display": CANARY}
-    resource = procedure("x", "p1") | {"encounter": logical, "partOf": [logical], "subject": {"display": CANARY}}
+    resource = procedure("x", "p1") | {
+        "encounter": logical,
+        "partOf": [logical],
+        "subject": {"display": CANARY},
+    }
     assert body(resource)["encounter"] == {"identifier": {}}
     assert body(resource)["partOf"] == [{"identifier": {}}]
     assert "subject" not in body(resource)

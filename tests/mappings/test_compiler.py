@@ -160,7 +160,10 @@ CITIES = [{"city": "A"}, {"city": "B"}]
     [
         ({"name": [{"family": "A"}, {"family": "B"}]}, "column family"),
         ({"multipleBirthInteger": 2000000000}, "column number"),
-        ({"name": [{"family": "A"}, {"family": "B"}], "multipleBirthInteger": 2000000000}, "column family, column number"),
+        (
+            {"name": [{"family": "A"}, {"family": "B"}], "multipleBirthInteger": 2000000000},
+            "column family, column number",
+        ),
         ({"address": CITIES}, "where[0]"),
         ({"address": CITIES, "name": [{"family": "A"}, {"family": "B"}]}, "column family, where[0]"),
         ({"contact": [{"name": {"given": ["x", "y"]}}, {}]}, "column given"),
@@ -183,7 +186,9 @@ def test_only_the_places_at_fault_are_named(
     "view",
     [
         columns_view(("one", "name.family"), ("two", "name.family"), ("row", "id")),
-        columns_view(("one", "multipleBirth.ofType(integer) * 2"), ("two", "multipleBirth.ofType(integer) * 2")),
+        columns_view(
+            ("one", "multipleBirth.ofType(integer) * 2"), ("two", "multipleBirth.ofType(integer) * 2")
+        ),
         columns_view(("one", "iif(name.family > 'A', name.family, name.family)"), ("row", "id")),
         {**columns_view(("row", "id")), "where": [{"path": "name.family > 'A' or name.family < 'A'"}]},
     ],
@@ -210,11 +215,13 @@ def test_an_iteration_at_fault_is_named_alone(connection: duckdb.DuckDBPyConnect
             }
         ],
     }
-    for number, given in enumerate((["x"], ["y", "z"], ["x", "y"])):
-        names = [{"name": {"given": given}}, {"name": {"given": ["x"]}}]
+    for number, first in enumerate((["x"], ["y", "z"], ["x", "y"])):
+        names = [{"name": {"given": first}}, {"name": {"given": ["x"]}}]
         add(connection, {"resourceType": "Patient", "id": f"p{number}", "contact": names})
     found = connection.execute(compiled(view).rejects_sql).fetchall()
-    assert [(row[1], row[2].partition(": ")[2]) for row in found] == [(f"p{n}", "select[0].forEach") for n in (1, 2)]
+    assert [(row[1], row[2].partition(": ")[2]) for row in found] == [
+        (f"p{n}", "select[0].forEach") for n in (1, 2)
+    ]
 
 
 def test_a_number_that_is_none_is_rejected_and_not_lost(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,5 +1,6 @@
 """Value rules: what is shipped, and how each wrong cell is told."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,8 @@ ROWS: dict[str, dict[str, str]] = {
 def written(folder: Path, **rows: list[dict[str, str]]) -> Path:
     """The three files, each with its good row unless told otherwise."""
     for name, columns in COLUMNS.items():
-        lines = [",".join(columns)]
-        for row in rows.get(name, [ROWS[name]]):
-            lines.append(",".join(row.get(column, "") for column in columns))
+        cells = [[row.get(column, "") for column in columns] for row in rows.get(name, [ROWS[name]])]
+        lines = [",".join(line) for line in (columns, *cells)]
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -116,5 +116,12 @@ def test_a_wrong_cell_is_told_by_file_row_and_column(
 )
 def test_two_rows_for_one_thing_are_refused(tmp_path: Path, name: str, again: dict[str, str]) -> None:
     rows: dict[str, Any] = {name: [ROWS[name], ROWS[name] | again]}
-    with pytest.raises(TerminologyError, match="row 3, column .*: the same as in .*row 2"):
+    with pytest.raises(TerminologyError, match=r"row 3, column .*: the same as in .*row 2"):
         load_value_rules(written(tmp_path, **rows))
+
+
+def test_the_page_of_the_mappings_names_every_file_of_value_rules() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "mappings.md").read_text(encoding="utf-8")
+    listed = re.findall(r"(?m)^\| `(\w+\.csv)` \|", page[page.index("## Values") :])
+    assert sorted(listed) == sorted(path.name for path in (root / "mappings" / "values").glob("*.csv"))

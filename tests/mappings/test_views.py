@@ -311,7 +311,11 @@ GOLDEN = [
         [(KEY, "part_of", target) for target in TARGETS],
     ),
     Golden(
-        *("procedure_reference", BOTH, "references that lead nowhere, also the logical ones as they are stored"),
+        *(
+            "procedure_reference",
+            BOTH,
+            "references that lead nowhere, also the logical ones as they are stored",
+        ),
         of(
             "Procedure",
             partOf=[reference("#c"), reference("urn:oid:1.2.3"), {"identifier": {}}],
@@ -426,7 +430,12 @@ GOLDEN = [
             "Observation",
             valueCodeableConcept=concept(
                 coding("urn:x", "two")
-                | {"extension": [*worth("itemWeight", 9)["extension"], *worth("ordinalValue", 2)["extension"]]}
+                | {
+                    "extension": [
+                        *worth("itemWeight", 9)["extension"],
+                        *worth("ordinalValue", 2)["extension"],
+                    ]
+                }
             ),
         ),
         [(KEY, "value", "urn:x", "two", None, 2.0)],

@@ -64,7 +64,9 @@ SENT = [
     ),
     Sent("answer nobody knows", None, "no value", None, answer="urn:x|two"),
     Sent("answer nobody knows with an ordinal", 3, None, "ordinal", answer="urn:x|three", ordinal=3),
-    Sent("the answers of the question before an ordinal", 2, None, "answer", answer="pain_answer:2", ordinal=9),
+    Sent(
+        "the answers of the question before an ordinal", 2, None, "answer", answer="pain_answer:2", ordinal=9
+    ),
     Sent("ordinal beyond the range", 12, "out of range", "ordinal", answer="urn:x|many", ordinal=12),
     Sent(
         "ordinal in a component",
@@ -89,7 +91,12 @@ SENT = [
     ),
     Sent("a comparator without a number", None, "no value", None, columns={"value_comparator": "<"}),
     Sent("quantity in an unknown unit", 7, "unit is not one of the scale", columns=quantity(7, "kg")),
-    Sent("quantity with an unknown word", 7, "unit is not one of the scale", columns=quantity(7, None, "Smileys")),
+    Sent(
+        "quantity with an unknown word",
+        7,
+        "unit is not one of the scale",
+        columns=quantity(7, None, "Smileys"),
+    ),
     Sent("quantity of the only component", 6, None, "component_quantity", components=[COMPONENT]),
     Sent(
         "integer of the component with a pain code",
