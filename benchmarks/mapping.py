@@ -113,7 +113,7 @@ def observations(count: int, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def _value(rng: random.Random) -> dict[str, Any]:
-    pain = {"system": "http://loinc.org", "code": "72514-3", "display": "Pain severity - 0-10 verbal numeric"}
+    pain = {"system": "http://loinc.org", "code": "72514-3", "display": "Pain severity 0-10"}
     local = {"system": "https://example.org/codes", "code": "PAIN", "display": "Pain on movement"}
     score = rng.randrange(11)
     shape = rng.randrange(4)
@@ -206,7 +206,7 @@ def main() -> int:
         whole, few, view = write(Path(folder), chosen.count, chosen.seed)
         size = whole.stat().st_size / chosen.count
         print(f"{chosen.count:,} Observations of {size:,.0f} bytes, seed {chosen.seed}, "
-              f"best of {chosen.rounds}; Python {platform.python_version()}, {platform.machine()}")  # fmt: skip
+              f"best of {chosen.rounds}, Python {platform.python_version()}")  # fmt: skip
         ways = [(way, sys.executable, whole) for way in (*FLOORS, "compiled", "orjson_loop")]
         ways += [(way, chosen.runners, few) for way in RUNNERS]
         found = {way: measure(way, python, (file, view), chosen.rounds) for way, python, file in ways}

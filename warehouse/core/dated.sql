@@ -7,8 +7,8 @@
 -- definition = """
 -- The calendar day is the one the center wrote (first ten characters): 00:30 at +02:00 stays that day,
 -- although it is the day before in UTC. The instant exists only when the text has a time and an offset.
--- Partial dates have no day, only the first and the last day they can mean. Nothing here can fail: what cannot be read is
--- 'invalid'.
+-- Partial dates have no day, only the first and the last day they can mean. Nothing here can fail: what
+-- cannot be read is 'invalid'.
 -- """
 -- [columns]
 -- center_id = "Center that sent the resource."

@@ -6,7 +6,7 @@
 --     "flat.observation", "flat.observation_coding", "flat.observation_component", "flat.concept",
 --     "ops.measure", "ops.measure_unit", "ops.answer_score", "ops.system_alias",
 -- ]
--- reference = "mappings/values: LOINC 72514-3 with UCUM {score} or 1, valueInteger, LOINC answers, ordinalValue"
+-- reference = "mappings/values: LOINC 72514-3 in UCUM {score} or 1, valueInteger, answers, ordinalValue"
 -- definition = """
 -- The scale is the numeric rating when any code of the Observation says so. The value is the Observation's
 -- own quantity, integer, answer code or ordinal; else that of the component with a pain code (highest first),
