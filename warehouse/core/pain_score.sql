@@ -6,11 +6,12 @@
 -- reference = "Cazzato et al. 2022: numeric pain rating scale 0-10 before, 24 h, 1 month, last follow-up"
 -- definition = """
 -- Every score is kept with the reason why it does not count. Reasons in this order: status, scale, value
--- (comparator, none, unit, range: see mappings/values), date, birth, death, data lock.
--- Of the scores of one day that stand for the same phase (before the treatment, index day without a time, 24-hour window, after) the highest counts, on
--- ties the smallest key: so a score before and one after the treatment on the same day do not hide each
--- other. Where score and session both have an instant, these decide, whatever days their offsets make of
--- them: a score before the start is of the index day at the latest, one after it at the earliest.
+-- (comparator, none, unit, range: see mappings/values), date, birth, death, data lock. Of the scores of
+-- one day that stand for the same phase (before the treatment, index day without a time, 24-hour window,
+-- after) the highest counts, on ties the smallest key: so a score before and one after the treatment on
+-- the same day do not hide each other. Where score and session both have an instant, these decide,
+-- whatever days their offsets make of them: a score before the start is of the index day at the latest,
+-- one after it at the earliest.
 -- """
 -- [columns]
 -- pain_score_key = "Observation."
