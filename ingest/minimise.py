@@ -28,6 +28,8 @@ _EXTENSION_VALUES = frozenset(
      "valueDecimal", "valueInteger", "valueQuantity", "valueReference"}
 )  # fmt: skip
 _META = ("versionId", "lastUpdated")
+# What stays of a Reference that has an identifier alone: that there was one, so that it can be counted.
+_LOGICAL: JsonObject = {"identifier": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class _Reducer:
 
     def _value(self, value: object, path: str, key: str) -> object:
         if isinstance(value, dict):
-            return self._object(value, path, key) or None
+            return self._object(value, path, key) or (dict(_LOGICAL) if value.get("identifier") else None)
         if isinstance(value, list):
             return [
                 each for each in (self._value(item, path, key) for item in value) if each is not None

@@ -8,9 +8,11 @@ one bad resource never fails the night. Text of a view reaches the statement onl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mappings.compiler_columns import RowColumn
 from mappings.compiler_paths import condition
+from mappings.compiler_rejects import reason
 from mappings.compiler_rows import Rows, compile_selects, render
 from mappings.compiler_values import (
     ROOT,
@@ -29,6 +31,8 @@ from mappings.fhirpath import parse
 from mappings.schema import type_info
 from mappings.viewdef import ViewDefinition
 
+# No column of a view can be called this.
+_ROW_FIELD = identifier("a row")
 _VERSION_PREFIXES = {"R4": ("4.0", "4.3"), "R5": ("5.0",)}
 
 
@@ -90,6 +94,7 @@ class _Target:
 class _Statement:
     """The parts of the SELECT; `rows` is the list of a resource's rows, `test` the view's where."""
 
+    view: ViewDefinition
     rows: Rows
     test: str
     build: Build
@@ -104,23 +109,35 @@ class _Statement:
         if not (self.rows.loops or self.test or self._is_guarded):
             fields = [f"{column.sql} AS {identifier(column.name)}" for column in self.rows.columns]
             return f"SELECT {', '.join([*self._carried(ROW), *fields])}\n{self._source()}"
-        made = f"TRY({self._made()})" if self._is_guarded else self._made()
-        inner = ", ".join([*self._carried(ROW), f'unnest({made}) AS "row"'])
-        fields = [f'v."row".{identifier(column.name)}' for column in self.rows.columns]
+        # A resource of one row needs no list of rows: only what can fail goes through the guard.
+        is_flat = not (self.rows.loops or self.test)
+        safe = [column for column in self.rows.columns if is_flat and not self._can_fail(column)]
+        listed = replace(self.rows, columns=tuple(c for c in self.rows.columns if c not in safe))
+        made = self.build.guarded(self._made(listed)) if self._is_guarded else self._made(listed)
+        plain = [f"{column.sql} AS {identifier(column.name)}" for column in safe]
+        inner = ", ".join([*self._carried(ROW), *plain, f"unnest({made}) AS {_ROW_FIELD}"])
+        fields = [
+            f"{'v' if column in safe else f'v.{_ROW_FIELD}'}.{identifier(column.name)}"
+            for column in self.rows.columns
+        ]
         outer = ", ".join([*self._carried("v"), *fields])
         return f"SELECT {outer}\nFROM (SELECT {inner}\n{self._source()}) AS v"
 
+    def _can_fail(self, column: RowColumn) -> bool:
+        return f"column {column.name}" in self.build.fallible
+
     def rejects(self) -> str:
-        places = ", ".join(self.build.fallible)
-        reason = literal(f"more than one value, or a value that does not fit, in: {places}")
-        failed = f"TRY({{made: {self._made()}}}) IS NULL" if self._is_guarded else "FALSE"
+        failed, said = "FALSE", "''"
+        if self._is_guarded:
+            failed = f"TRY({{made: {self._made(self.rows)}}}) IS NULL"
+            said = reason(self.view, self.build, self.test)
         return (
-            f"SELECT {ROW}.center_id, {ROW}.resource_id, {reason} AS reason\n{self._source()}\nWHERE {failed}"
+            f"SELECT {ROW}.center_id, {ROW}.resource_id, {said} AS reason\n{self._source()}\nWHERE {failed}"
         )
 
-    def _made(self) -> str:
+    def _made(self, rows: Rows) -> str:
         # The condition stands inside the expression: as a WHERE, DuckDB would parse each JSON text twice.
-        made = render(self.rows)
+        made = render(rows)
         return f"CASE WHEN {self.test} THEN {made} END" if self.test else made
 
     def _carried(self, relation: str) -> list[str]:
@@ -143,7 +160,7 @@ def _compile(view: ViewDefinition, target: _Target) -> CompiledView:
     rows = compile_selects(view.select, scope, "select")
     test = _where(view, scope)
     _check_names([*target.carry, *(column.name for column in rows.columns)])
-    statement = _Statement(rows, test, build, root, target)
+    statement = _Statement(view, rows, test, build, root, target)
     columns = tuple(CompiledColumn(found.name, found.sql_type, found.description) for found in rows.columns)
     elements = tuple(sorted(root.children))
     return CompiledView(statement.select(), statement.rejects(), columns, view.resource, elements)

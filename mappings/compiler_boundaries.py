@@ -30,11 +30,11 @@ def boundary(build: Build, value: Value, *, is_low: bool) -> Value:
 def _decimal(build: Build, value: Value, *, is_low: bool) -> str:
     if not value.is_text:
         raise ViewError("The precision of a computed number is unknown.", "Apply the boundary to an element.")
-    build.may_fail()
+    number = build.may_fail(f"CAST({value.sql} AS DECIMAL(38, 12))")
     digits = f"length(regexp_extract({value.sql}, '\\.([0-9]+)', 1))"
     half = f"CAST(pow(10, - {digits}) / 2 AS DECIMAL(38, 12))"
     sign = "-" if is_low else "+"
-    return f"CAST(CAST({value.sql} AS DECIMAL(38, 12)) {sign} {half} AS DOUBLE)"
+    return f"CAST({number} {sign} {half} AS DOUBLE)"
 
 
 def _date(sql: str, *, is_low: bool) -> str:

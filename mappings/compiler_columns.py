@@ -142,8 +142,13 @@ def _converted(build: Build, value: Value, target: str) -> str:
     if target == ("VARCHAR" if one.is_text else sql_type(one.type)):
         # Computed integers are BIGINT; elements have their type already.
         return one.sql if one.shape or target != "INTEGER" else f"CAST({one.sql} AS INTEGER)"
-    if target != "VARCHAR":
-        build.may_fail()
+    if target == "VARCHAR":
+        return f"CAST({one.sql} AS VARCHAR)"
+    return build.may_fail(_cast(one, target))
+
+
+def _cast(one: Value, target: str) -> str:
+    """A value in an SQL type that it may not fit."""
     if target == "DATE":
         return f"CAST(left({one.sql}, 10) AS DATE)"
     if target == "TIMESTAMP":

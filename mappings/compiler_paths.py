@@ -182,9 +182,9 @@ def _arithmetic(operator: str, left: Value, right: Value, scope: Scope) -> Value
     if operator == "/":
         # FHIRPath: division is decimal, and by zero it gives empty.
         return Value(f"(CAST({one_sql} AS DOUBLE) / nullif({other_sql}, 0))", "decimal")
-    scope.build.may_fail()  # an integer may overflow
     both_integers = left.type in INTEGERS and right.type in INTEGERS
-    return Value(f"({one_sql} {operator} {other_sql})", "integer" if both_integers else "decimal")
+    sql = scope.build.may_fail(f"({one_sql} {operator} {other_sql})")  # an integer may overflow
+    return Value(sql, "integer" if both_integers else "decimal")
 
 
 def _comparison(operator: str, left: Value, right: Value, scope: Scope) -> Value:
@@ -223,9 +223,9 @@ def _temporal(operator: str, left: Value, right: Value, scope: Scope) -> Value:
     )
     if "date" in (left.type, right.type):
         return Value(f"({as_dates})", "boolean")
-    scope.build.may_fail()
+    instants = [scope.build.may_fail(f"CAST({side} AS TIMESTAMPTZ)") for side in (one, other)]
     return Value(
         f"(CASE WHEN length({one}) > 10 AND length({other}) > 10"
-        f" THEN CAST({one} AS TIMESTAMPTZ) {sql_operator} CAST({other} AS TIMESTAMPTZ) ELSE {as_dates} END)",
+        f" THEN {instants[0]} {sql_operator} {instants[1]} ELSE {as_dates} END)",
         "boolean",
     )

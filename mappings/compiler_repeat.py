@@ -99,9 +99,9 @@ def _walk(build: Build, nodes: str, steps: Sequence[_Path], depth: int) -> str:
     name = build.fresh()
     below = _children(name, steps)
     if depth == MAX_DEPTH:
-        build.may_fail()
         message = literal(f"nested deeper than {MAX_DEPTH} in {build.place}: ")
-        failing = f"CASE WHEN len({below}) > 0 THEN CAST({message} || len({below}) AS INTEGER) ELSE 1 END"
+        cast = build.may_fail(f"CAST({message} || len({below}) AS INTEGER)")
+        failing = f"CASE WHEN len({below}) > 0 THEN {cast} ELSE 1 END"
         return f"list_transform({nodes}, lambda {name}: [{name}][{failing}])"
     rest = _walk(build, below, steps, depth + 1)
     return f"flatten(list_transform({nodes}, lambda {name}: list_concat([{name}], {rest})))"

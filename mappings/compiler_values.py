@@ -130,13 +130,13 @@ Result: TypeAlias = Value | Choice
 
 @dataclass(slots=True)
 class Build:
-    """What one compilation collects: fresh names, and the places whose values can make a resource fail."""
+    """What one compilation collects: fresh names, and by place the SQL that can fail on a resource."""
 
     fhir_version: str
     resource: str
     constants: Mapping[str, tuple[str, TypedValue]]
     place: str = ""
-    fallible: dict[str, None] = field(default_factory=dict)
+    fallible: dict[str, list[str]] = field(default_factory=dict)
     _names: int = 0
 
     def fresh(self) -> str:
@@ -144,9 +144,21 @@ class Build:
         self._names += 1
         return f"x{self._names}"
 
-    def may_fail(self) -> None:
-        """Note that the place being compiled can fail on a resource's content."""
-        self.fallible[self.place] = None
+    def may_fail(self, sql: str) -> str:
+        """Note that `sql`, at the place being compiled, can fail on a resource's content; returns it."""
+        self.fallible.setdefault(self.place, []).append(sql)
+        return sql
+
+    def guarded(self, sql: str) -> str:
+        """SQL that is NULL where `sql` fails on a resource's content.
+
+        DuckDB computes an expression that stands twice in a SELECT once, before and outside TRY, where its
+        failure ends the statement; it does not look into lambdas for that.
+        """
+        failing = [part for parts in self.fallible.values() for part in parts if part in sql]
+        if len(failing) > 1 or sum(sql.count(part) for part in failing) > 1:
+            return behind_lambda(sql)
+        return f"TRY({sql})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +184,11 @@ class Invocation:
     base: Result
     arguments: tuple[Node, ...]
     base_node: Node | None
+
+
+def behind_lambda(sql: str) -> str:
+    """`sql` within TRY, and out of sight of what DuckDB computes only once."""
+    return f"TRY(list_transform([0], lambda guarded: {sql})[1])"
 
 
 def field_of(sql: str, name: str) -> str:
@@ -203,11 +220,9 @@ def single(build: Build, value: Value) -> Value:
     """The only element of a value; more than one fails the resource (as a cast, which `TRY` can catch)."""
     if not value.is_list:
         return value
-    build.may_fail()
     message = literal(f"more than one value in {build.place}: ")
-    position = (
-        f"CASE WHEN len({value.sql}) > 1 THEN CAST({message} || len({value.sql}) AS INTEGER) ELSE 1 END"
-    )
+    failing = build.may_fail(f"CAST({message} || len({value.sql}) AS INTEGER)")
+    position = f"CASE WHEN len({value.sql}) > 1 THEN {failing} ELSE 1 END"
     return replace(value, sql=f"({value.sql})[{position}]", is_list=False)
 
 
@@ -215,8 +230,7 @@ def number(build: Build, value: Value) -> str:
     """The SQL of a number, or a list of them, read from text if need be."""
     if not value.is_text:
         return value.sql
-    build.may_fail()
-    return f"CAST({value.sql} AS {'DOUBLE[]' if value.is_list else 'DOUBLE'})"
+    return build.may_fail(f"CAST({value.sql} AS {'DOUBLE[]' if value.is_list else 'DOUBLE'})")
 
 
 def read(build: Build, base: Value, element: schema.Element) -> Value:

@@ -9,7 +9,7 @@ Only codes that somebody else has published are shipped: `verified` (seen in a p
 at every center, where nobody signed it off.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -23,6 +23,7 @@ TEXT_SYSTEM = "text"
 SystemCode: TypeAlias = tuple[str, str]
 
 CODE_STATUSES = frozenset({"verified", "second-hand"})
+REQUIREMENTS = frozenset({"", "spine_site"})
 CODE_COLUMNS = ("code_set", "concept", "system", "code", "display", "requires", "status", "source", "note")
 ALIAS_COLUMNS = ("alias", "system")
 
@@ -34,8 +35,7 @@ _ALIASES = files("mappings") / "values" / "systems.csv"
 class CanonicalCode:
     """One code of a canonical set: what it means here, what else it needs to count, and who says so.
 
-    `requires` is '' (counts alone), 'spine_site' (only with a body site in the spine) or, in `pain_answer`,
-    the code of the question: the same answer code has other values under other questions.
+    `requires` is '' (counts alone) or 'spine_site' (only with a body site in the spine).
     """
 
     code_set: str
@@ -78,7 +78,7 @@ def load_codes(folder: Traversable = _CODES) -> tuple[CanonicalCode, ...]:
     """
     aliases = load_aliases()
     places: dict[tuple[str, str, str], str] = {}
-    codes: list[tuple[str, CanonicalCode]] = []
+    codes: list[CanonicalCode] = []
     for path in csv_files(folder):
         for place, row in read_rows(path, CODE_COLUMNS):
             code = _canonical_code(place, row, path, aliases)
@@ -86,9 +86,8 @@ def load_codes(folder: Traversable = _CODES) -> tuple[CanonicalCode, ...]:
             if key in places:
                 raise wrong_cell(place, "code", f"the same code as in {places[key]}", "Remove one of them.")
             places[key] = place
-            codes.append((place, code))
-    _check_requirements(codes)
-    return tuple(code for _, code in codes)
+            codes.append(code)
+    return tuple(codes)
 
 
 def text_code(text: str) -> str:
@@ -104,6 +103,7 @@ def _canonical_code(
     _check_status(place, row["status"])
     stem = path.name.removesuffix(".csv")
     is_text = row["system"] == TEXT_SYSTEM
+    one_of(place, "requires", row["requires"], REQUIREMENTS)
     one_of(place, "code_set", row["code_set"], {stem.removesuffix("_text") if is_text else stem})
     if row["system"] in aliases:
         raise wrong_cell(
@@ -125,10 +125,3 @@ def _check_status(place: str, status: str) -> None:
             "Give the source that verifies it, or map it in the file of a center that signs it off.",
         )
     one_of(place, "status", status, CODE_STATUSES)
-
-
-def _check_requirements(codes: Sequence[tuple[str, CanonicalCode]]) -> None:
-    """`requires` names something the core rules know: a spine site, or a question of a pain score."""
-    known = {"", "spine_site"} | {code.code for _, code in codes if code.code_set == "pain_score"}
-    for place, code in codes:
-        one_of(place, "requires", code.requires, known)

@@ -29,6 +29,7 @@ FORBIDDEN = {
     "the clock and chance (a table is kept while what it reads is the same)": (
         r"\b(now|today|random|uuid\w*|gen_random_uuid|nextval|current_\w+|get_current_\w+)\b"
     ),
+    "casts of a text to a time, which drop its offset": r"\bAS (TIMESTAMP(?! WITH TIME ZONE)|DATETIME)\b",
     "positional or whole-row grouping": r"\b(GROUP|ORDER) BY (ALL|\d)",
 }
 

@@ -1,4 +1,4 @@
-"""Codes in the warehouse: the code map and system aliases as tables, and which codes in use they know.
+"""Codes in the warehouse: code map, aliases and value rules as tables, and which codes in use they know.
 
 `ops.unmapped` lists the codes in use that mean no concept, `ops.code_coverage` the share that does, by center
 and domain (resource type and element).
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from mappings.terminology import MappedCode
+from mappings.value_rules import ValueRules, load_value_rules
 from warehouse.built import BuildLedger, BuiltTable, digest
 from warehouse.catalog import count_rows
 from warehouse.connection import Row, Transaction, Warehouse
@@ -147,11 +148,23 @@ def load_codes(
     aliases: Mapping[str, str],
     ledger: BuildLedger,
 ) -> None:
-    """Make `ops.code_map` and `ops.system_alias` say what the configuration says now."""
+    """Make the tables of codes say what the configuration, and those of value rules what we ship, say now."""
     codes = [asdict(code) for code in code_map]
     _replace(transaction, ledger, "ops.code_map", codes, _codes_by_center(codes))
     rows = [{"alias": alias, "system": system} for alias, system in aliases.items()]
     _replace(transaction, ledger, "ops.system_alias", rows, {"system aliases": digest(dict(aliases))})
+    _load_values(transaction, load_value_rules(), ledger)
+
+
+def _load_values(transaction: Transaction, rules: ValueRules, ledger: BuildLedger) -> None:
+    """Make `ops.measure`, `ops.measure_unit` and `ops.answer_score` hold these rules and no others."""
+    tables = {
+        "ops.measure": ("measures", [asdict(measure) for measure in rules.measures]),
+        "ops.measure_unit": ("units", [asdict(unit) for unit in rules.units]),
+        "ops.answer_score": ("answer scores", [asdict(answer) for answer in rules.answers]),
+    }
+    for table, (source, rows) in tables.items():
+        _replace(transaction, ledger, table, rows, {source: digest(rows)})
 
 
 def _codes_by_center(codes: Sequence[Row]) -> dict[str, str]:

@@ -15,6 +15,9 @@ DATES = ["2024", "2024-05", "2024-05-01", "2024-05-01T10:00:00+02:00"]
 VALUES: Mapping[str, list[Any]] = {
     "boolean": [True, False],
     "integer": [0, 1, 7],
+    "integer64": [0, 1, 7],
+    "positiveInt": [1, 7],
+    "unsignedInt": [0, 1, 7],
     "decimal": [0, 1.5, 7, -2.25],
     "date": DATES,
     "dateTime": DATES,

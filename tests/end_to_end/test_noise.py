@@ -17,7 +17,7 @@ CENTERS = ("a", "b")
         ("cryoablation", "other ablation technique", 1),
         ("vertebral site", "body site is not a vertebra", 1),
         ("pain scores usable", "status entered-in-error", 1),
-        ("pain scores usable", "out of range 0-10", 1),
+        ("pain scores usable", "out of range", 1),
         ("pain scores usable", "scale is not the 0-10 numeric rating: vas", 1),
         ("pain scores usable", "not the highest of its day", 1),
         ("assessments usable", "no lesion focus", 1),

@@ -148,6 +148,37 @@ def test_a_listed_extension_is_kept_with_its_code() -> None:
     assert body(resource)["extension"] == [{"url": INTENT, "valueCodeableConcept": coded}]
 
 
+def test_what_an_answer_is_worth_is_kept_with_its_coding() -> None:
+    worth = [
+        {"url": f"http://hl7.org/fhir/StructureDefinition/{name}", "valueDecimal": 3}
+        for name in ("ordinalValue", "itemWeight")
+    ]
+    spoken = {"url": "http://hl7.org/fhir/StructureDefinition/rendering", "valueString": CANARY}
+    coding = {"system": "urn:s", "code": "three", "extension": worth}
+    answer = {"coding": [coding | {"extension": [*worth, spoken]}]}
+    component = {"code": {"coding": [{"code": "c"}]}, "valueCodeableConcept": answer}
+    resource = {
+        "resourceType": "Observation",
+        "id": "o",
+        "valueCodeableConcept": answer,
+        "component": [component],
+    }
+    assert body(resource)["valueCodeableConcept"] == {"coding": [coding]}
+    assert body(resource)["component"][0]["valueCodeableConcept"] == {"coding": [coding]}
+
+
+def test_of_a_logical_reference_it_stays_that_there_was_one() -> None:
+    logical = {"identifier": {"system": "urn:mrn", "value": CANARY}, "display": CANARY}
+    resource = procedure("x", "p1") | {
+        "encounter": logical,
+        "partOf": [logical],
+        "subject": {"display": CANARY},
+    }
+    assert body(resource)["encounter"] == {"identifier": {}}
+    assert body(resource)["partOf"] == [{"identifier": {}}]
+    assert "subject" not in body(resource)
+
+
 def test_an_r5_reason_keeps_concept_and_reference() -> None:
     reason = [{"reference": {"reference": "Condition/c"}}, {"concept": {"coding": [{"code": "c"}]}}]
     resource = {"resourceType": "Procedure", "id": "x", "reason": reason}

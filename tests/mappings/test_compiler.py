@@ -131,6 +131,99 @@ def test_one_bad_resource_is_listed_and_the_others_have_rows(
         connection.execute(compiled(view, strict=True).sql).fetchall()
 
 
+SEVERAL = {
+    "resource": "Patient",
+    "where": [{"path": "address.city >= 'A'"}],
+    "select": [
+        {
+            "column": [
+                {"name": "family", "path": "name.family"},
+                {"name": "number", "path": "multipleBirth.ofType(integer) * 2"},
+            ]
+        },
+        {
+            "unionAll": [
+                {"forEach": "contact[0]", "column": [{"name": "given", "path": "name.given"}]},
+                {
+                    "forEach": "contact.where(name.given = 'x')",
+                    "column": [{"name": "given", "path": "name.text"}],
+                },
+            ]
+        },
+    ],
+}
+CITIES = [{"city": "A"}, {"city": "B"}]
+
+
+@pytest.mark.parametrize(
+    ("bad", "places"),
+    [
+        ({"name": [{"family": "A"}, {"family": "B"}]}, "column family"),
+        ({"multipleBirthInteger": 2000000000}, "column number"),
+        (
+            {"name": [{"family": "A"}, {"family": "B"}], "multipleBirthInteger": 2000000000},
+            "column family, column number",
+        ),
+        ({"address": CITIES}, "where[0]"),
+        ({"address": CITIES, "name": [{"family": "A"}, {"family": "B"}]}, "column family, where[0]"),
+        ({"contact": [{"name": {"given": ["x", "y"]}}, {}]}, "column given"),
+    ],
+    ids=["column", "other column", "both", "condition", "column and condition", "column of a union"],
+)
+def test_only_the_places_at_fault_are_named(
+    connection: duckdb.DuckDBPyConnection, bad: Mapping[str, Any], places: str
+) -> None:
+    good = {"address": [{"city": "A"}], "contact": [{"name": {"given": ["x"]}}]}
+    add(connection, {"resourceType": "Patient", "id": "good", **good})
+    add(connection, {"resourceType": "Patient", "id": "bad", **good, **bad})
+    made = compiled(SEVERAL, carry=("resource_id",))
+    assert {row[0] for row in connection.execute(made.sql).fetchall()} == {"good"}
+    [(_, resource_id, reason)] = connection.execute(made.rejects_sql).fetchall()
+    assert (resource_id, reason.partition(": ")[2]) == ("bad", places)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        columns_view(("one", "name.family"), ("two", "name.family"), ("row", "id")),
+        columns_view(
+            ("one", "multipleBirth.ofType(integer) * 2"), ("two", "multipleBirth.ofType(integer) * 2")
+        ),
+        columns_view(("one", "iif(name.family > 'A', name.family, name.family)"), ("row", "id")),
+        {**columns_view(("row", "id")), "where": [{"path": "name.family > 'A' or name.family < 'A'"}]},
+    ],
+    ids=["two columns", "an overflow", "one column", "a condition"],
+)
+def test_what_fails_twice_costs_one_resource_too(
+    connection: duckdb.DuckDBPyConnection, view: Mapping[str, Any]
+) -> None:
+    """DuckDB computes what stands twice only once, outside TRY, unless it stands in a lambda."""
+    add(connection, {**patient("p", "B"), "multipleBirthInteger": 2})
+    add(connection, {**patient("bad", "B", "C"), "multipleBirthInteger": 2000000000})
+    made = compiled(view, carry=("resource_id",))
+    assert [row[0] for row in connection.execute(made.sql).fetchall()] == ["p"]
+    assert [row[1] for row in connection.execute(made.rejects_sql).fetchall()] == ["bad"]
+
+
+def test_an_iteration_at_fault_is_named_alone(connection: duckdb.DuckDBPyConnection) -> None:
+    view = {
+        "resource": "Patient",
+        "select": [
+            {
+                "forEach": "contact.where(name.given > 'a')",
+                "column": [{"name": "given", "path": "name.given"}],
+            }
+        ],
+    }
+    for number, first in enumerate((["x"], ["y", "z"], ["x", "y"])):
+        names = [{"name": {"given": first}}, {"name": {"given": ["x"]}}]
+        add(connection, {"resourceType": "Patient", "id": f"p{number}", "contact": names})
+    found = connection.execute(compiled(view).rejects_sql).fetchall()
+    assert [(row[1], row[2].partition(": ")[2]) for row in found] == [
+        (f"p{n}", "select[0].forEach") for n in (1, 2)
+    ]
+
+
 def test_a_number_that_is_none_is_rejected_and_not_lost(connection: duckdb.DuckDBPyConnection) -> None:
     body = {"resourceType": "Observation", "valueQuantity": {"value": "about 5"}}
     add(connection, {**body, "id": "o"})

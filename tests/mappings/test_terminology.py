@@ -149,9 +149,9 @@ def test_the_shipped_sets_hold_exactly_the_concepts_that_core_reads() -> None:
         # The numbers of NCI's grade codes are not in the order of the grades.
         (NCIT, "C41340", "ctcae_grade", "3", ""),
         (NCIT, "C41337", "ctcae_grade", "4", ""),
-        # Displayed as "2 or more" by LOINC; it means 2, and only under this question.
-        (LOINC, "LA6113-0", "pain_answer", "2", "72514-3"),
-        (LOINC, "LA13942-0", "pain_answer", "10", "72514-3"),
+        # Displayed as "2 or more" by LOINC; it means 2.
+        (LOINC, "LA6113-0", "pain_answer", "2", ""),
+        (LOINC, "LA13942-0", "pain_answer", "10", ""),
         (SNOMED, "73138009", "level", "T3", ""),
         (SNOMED, "1626008", "level", "T3", ""),
         (SNOMED, "399409002", "disease_status_value", "distant", ""),

@@ -47,11 +47,12 @@ COLUMNS = {
         *("value_quantity", "value_unit", "value_unit_system", "value_unit_code", "value_comparator"),
         *("value_integer", "body_structure_key"),
     ],
-    "observation_coding": ["observation_key", *CODING],
+    "observation_coding": ["observation_key", *CODING, "ordinal"],
     "observation_reference": ["observation_key", "element", "target_type", "target_key"],
     "observation_component": [
         *("observation_key", "component_index", "code_system", "code"),
-        *("value_quantity", "value_unit_code", "value_integer", "value_code_system", "value_code"),
+        *("value_quantity", "value_unit", "value_unit_code", "value_comparator", "value_integer"),
+        *("value_code_system", "value_code", "value_ordinal"),
     ],
     "adverse_event": [
         *("adverse_event_key", "patient_key", "actuality", "status"),
@@ -68,6 +69,8 @@ NOT_TEXT = {
     "value_quantity": "DOUBLE",
     "value_integer": "INTEGER",
     "component_index": "INTEGER",
+    "ordinal": "DOUBLE",
+    "value_ordinal": "DOUBLE",
 }
 
 Json = dict[str, Any]
@@ -91,6 +94,10 @@ def coding(system: str, code: str, display: str | None = None) -> Json:
 
 def concept(*codings: Json, text: str | None = None) -> Json:
     return ({"coding": list(codings)} if codings else {}) | ({"text": text} if text else {})
+
+
+def worth(name: str, number: float) -> Json:
+    return {"extension": [{"url": f"http://hl7.org/fhir/StructureDefinition/{name}", "valueDecimal": number}]}
 
 
 def reference(target: str) -> Json:
@@ -136,6 +143,8 @@ R4 = ("R4",)
 R5 = ("R5",)
 KEY = "a/r1"
 RESOLVED = ("a/x1", "a/x2", "a/x3")
+# Of `local_references`: the foreign, the urn, the one without a target.
+TARGETS = (*RESOLVED, None, None, None)
 
 GOLDEN = [
     Golden("patient", BOTH, "nothing said is empty", of("Patient"), [(KEY, None, None, None, None)]),
@@ -204,7 +213,7 @@ GOLDEN = [
                     *({"url": url, "valueReference": each} for each in local_references("Condition")),
                 ],
             ),
-            [(KEY, "primary", target) for target in RESOLVED],
+            [(KEY, "primary", target) for target in TARGETS],
         )
         for url in (
             "http://hl7.org/fhir/StructureDefinition/condition-related",
@@ -299,7 +308,21 @@ GOLDEN = [
     Golden(
         *("procedure_reference", BOTH, "the procedure it is part of"),
         of("Procedure", partOf=local_references("Procedure")),
-        [(KEY, "part_of", target) for target in RESOLVED],
+        [(KEY, "part_of", target) for target in TARGETS],
+    ),
+    Golden(
+        *(
+            "procedure_reference",
+            BOTH,
+            "references that lead nowhere, also the logical ones as they are stored",
+        ),
+        of(
+            "Procedure",
+            partOf=[reference("#c"), reference("urn:oid:1.2.3"), {"identifier": {}}],
+            subject=reference("https://elsewhere.example/fhir/Patient/p1"),
+            encounter={"identifier": {}},
+        ),
+        [*[(KEY, "part_of", None)] * 3, (KEY, "patient", None), (KEY, "encounter", None)],
     ),
     Golden(
         *("procedure_reference", R4, "reasons and complications"),
@@ -308,7 +331,7 @@ GOLDEN = [
             reasonReference=local_references("Condition"),
             complicationDetail=[reference("Condition/x7")],
         ),
-        [*((KEY, "reason", target) for target in RESOLVED), (KEY, "complication", "a/x7")],
+        [*((KEY, "reason", target) for target in TARGETS), (KEY, "complication", "a/x7")],
     ),
     Golden(
         *("procedure_reference", R5, "reasons and complications, in the references of R5"),
@@ -320,7 +343,7 @@ GOLDEN = [
             ],
             complication=[{"reference": reference("Condition/x7")}],
         ),
-        [*((KEY, "reason", target) for target in RESOLVED), (KEY, "complication", "a/x7")],
+        [*((KEY, "reason", target) for target in TARGETS), (KEY, "complication", "a/x7")],
     ),
     Golden(
         *("observation", BOTH, "a quantity, with all that says what it means"),
@@ -371,11 +394,11 @@ GOLDEN = [
             bodySite=concept(coding(SNOMED, "77435000"), text="Th8"),
         ),
         [
-            (KEY, "code", LOINC, "72514-3", None),
-            (KEY, "code", SNOMED, "225908003", None),
-            (KEY, "value", LOINC, "LA6113-0", "2 or more"),
-            (KEY, "body_site", SNOMED, "77435000", None),
-            (KEY, "body_site", "text", "Th8", "Th8"),
+            (KEY, "code", LOINC, "72514-3", None, None),
+            (KEY, "code", SNOMED, "225908003", None, None),
+            (KEY, "value", LOINC, "LA6113-0", "2 or more", None),
+            (KEY, "body_site", SNOMED, "77435000", None, None),
+            (KEY, "body_site", "text", "Th8", "Th8", None),
         ],
     ),
     Golden(
@@ -389,9 +412,33 @@ GOLDEN = [
         [
             (
                 *(KEY, "data_absent_reason"),
-                *("http://terminology.hl7.org/CodeSystem/data-absent-reason", "unknown", None),
+                *("http://terminology.hl7.org/CodeSystem/data-absent-reason", "unknown", None, None),
             )
         ],
+    ),
+    *(
+        Golden(
+            *("observation_coding", BOTH, f"what the coding of an answer says it is worth, by {name}"),
+            of("Observation", valueCodeableConcept=concept(coding("urn:x", "two") | worth(name, 2))),
+            [(KEY, "value", "urn:x", "two", None, 2.0)],
+        )
+        for name in ("ordinalValue", "itemWeight")
+    ),
+    Golden(
+        *("observation_coding", BOTH, "of both extensions the older one"),
+        of(
+            "Observation",
+            valueCodeableConcept=concept(
+                coding("urn:x", "two")
+                | {
+                    "extension": [
+                        *worth("itemWeight", 9)["extension"],
+                        *worth("ordinalValue", 2)["extension"],
+                    ]
+                }
+            ),
+        ),
+        [(KEY, "value", "urn:x", "two", None, 2.0)],
     ),
     Golden(
         *("observation_reference", BOTH, "a focus on a condition or a body structure, with its type"),
@@ -399,6 +446,7 @@ GOLDEN = [
         [
             *((KEY, "focus", "Condition", target) for target in RESOLVED),
             (KEY, "focus", "BodyStructure", "a/b1"),
+            *[(KEY, "focus", None, None)] * 3,
         ],
     ),
     Golden("observation_component", BOTH, "no component is no row", of("Observation"), []),
@@ -410,20 +458,22 @@ GOLDEN = [
                 {"code": concept(coding(LOINC, "72514-3"), coding("urn:oid:1.2", "P")), "valueInteger": 4},
                 {
                     "code": concept(coding(LOINC, "33728-7")),
-                    "valueQuantity": {"value": 12.5, "unit": "mm", "code": "mm"},
+                    "valueQuantity": {"value": 12.5, "comparator": ">", "unit": "millimeter", "code": "mm"},
                 },
                 {
                     "code": concept(text="no code"),
-                    "valueCodeableConcept": concept(coding(LOINC, "LA6111-4"), coding("urn:oid:1.2", "0")),
+                    "valueCodeableConcept": concept(
+                        coding(LOINC, "LA6111-4") | worth("ordinalValue", 0), coding("urn:oid:1.2", "0")
+                    ),
                 },
             ],
         ),
         [
-            (KEY, 0, LOINC, "72514-3", None, None, 4, None, None),
-            (KEY, 0, "urn:oid:1.2", "P", None, None, 4, None, None),
-            (KEY, 1, LOINC, "33728-7", 12.5, "mm", None, None, None),
-            (KEY, 2, None, None, None, None, None, LOINC, "LA6111-4"),
-            (KEY, 2, None, None, None, None, None, "urn:oid:1.2", "0"),
+            (KEY, 0, LOINC, "72514-3", *[None] * 4, 4, None, None, None),
+            (KEY, 0, "urn:oid:1.2", "P", *[None] * 4, 4, None, None, None),
+            (KEY, 1, LOINC, "33728-7", 12.5, "millimeter", "mm", ">", *[None] * 4),
+            (KEY, 2, *[None] * 7, LOINC, "LA6111-4", 0.0),
+            (KEY, 2, *[None] * 7, "urn:oid:1.2", "0", None),
         ],
     ),
     Golden(
@@ -527,7 +577,7 @@ GOLDEN = [
             suspectEntity=[{"instance": each} for each in local_references("Procedure")],
             resultingCondition=[reference("Condition/x7")],
         ),
-        [*((KEY, "suspect", target) for target in RESOLVED), (KEY, "effect", "a/x7")],
+        [*((KEY, "suspect", target) for target in TARGETS), (KEY, "effect", "a/x7")],
     ),
     Golden(
         *("adverse_event_reference", R5, "the suspected procedure and what resulted, as R5 names them"),
@@ -540,7 +590,7 @@ GOLDEN = [
             ],
             resultingEffect=[reference("Condition/x7"), reference("Observation/x8")],
         ),
-        [*((KEY, "suspect", target) for target in RESOLVED), (KEY, "effect", "a/x7")],
+        [*((KEY, "suspect", target) for target in TARGETS), (KEY, "effect", "a/x7")],
     ),
     Golden(
         *("body_structure", R4, "its patient"),
@@ -581,7 +631,7 @@ GOLDEN = [
                 for each in local_references("Condition")
             ],
         ),
-        [(KEY, "condition", target) for target in RESOLVED],
+        [(KEY, "condition", target) for target in TARGETS],
     ),
     Golden(
         *("body_structure_reference", R5, "the tumor's condition"),

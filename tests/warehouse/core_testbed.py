@@ -7,7 +7,7 @@ the key 'a/p1'.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -15,14 +15,19 @@ from typing import Any
 
 import duckdb
 
+from mappings.value_rules import load_value_rules
 from warehouse.sqlfile import SqlFile, TableHeader, in_order, read_sql_folder
 
 CORE = Path(__file__).parents[2] / "warehouse" / "core"
 CODING = "center_id TEXT, run_id INTEGER, {key} TEXT, element TEXT, system TEXT, code TEXT, display TEXT"
+VALUED_CODING = f"{CODING}, ordinal DOUBLE".format(key="observation_key")
 REFERENCE = "center_id TEXT, run_id INTEGER, {key} TEXT, element TEXT, target_key TEXT"
 TABLES: dict[str, str] = {
     "ops.code_map": "center_id TEXT, system TEXT, code TEXT, code_set TEXT, concept TEXT, requires TEXT",
     "ops.system_alias": "alias TEXT, system TEXT",
+    "ops.measure": "measure TEXT, unit TEXT, low DOUBLE, high DOUBLE",
+    "ops.measure_unit": "measure TEXT, written TEXT, unit TEXT, factor DOUBLE",
+    "ops.answer_score": "measure TEXT, question_system TEXT, question_code TEXT, concept TEXT, score DOUBLE",
     "ops.head": "center_id TEXT, resource_type TEXT, resource_id TEXT, content_hash TEXT",
     "ops.quarantine": "center_id TEXT, resource_type TEXT, resource_id TEXT, content_hash TEXT, rule TEXT,"
     " path TEXT, message TEXT, is_open BOOLEAN",
@@ -45,8 +50,10 @@ TABLES: dict[str, str] = {
     "flat.observation_reference": "center_id TEXT, run_id INTEGER, observation_key TEXT, element TEXT,"
     " target_type TEXT, target_key TEXT",
     "flat.observation_component": "center_id TEXT, run_id INTEGER, observation_key TEXT,"
-    " component_index INTEGER, code_system TEXT, code TEXT, value_quantity DECIMAL(38, 9),"
-    " value_unit_code TEXT, value_integer INTEGER, value_code_system TEXT, value_code TEXT",
+    " component_index INTEGER, code_system TEXT, code TEXT, value_quantity DECIMAL(38, 9), value_unit TEXT,"
+    " value_unit_code TEXT, value_comparator TEXT, value_integer INTEGER, value_code_system TEXT,"
+    " value_code TEXT, value_ordinal DOUBLE",
+    "flat.observation_coding": VALUED_CODING,
     "flat.adverse_event": "center_id TEXT, run_id INTEGER, adverse_event_key TEXT, patient_key TEXT,"
     " actuality TEXT, status TEXT, occurred_text TEXT, detected_text TEXT, recorded_text TEXT",
     "flat.body_structure": "center_id TEXT, run_id INTEGER, body_structure_key TEXT, patient_key TEXT",
@@ -54,7 +61,7 @@ TABLES: dict[str, str] = {
     f"flat.{name}_{suffix}": shape.format(key=f"{name}_key")
     for name in ("condition", "procedure", "observation", "adverse_event", "body_structure")
     for suffix, shape in (("coding", CODING), ("reference", REFERENCE))
-    if (name, suffix) != ("observation", "reference")
+    if name != "observation"
 }
 RULE: dict[str, Any] = {
     "study_start": date(2008, 1, 1),
@@ -80,6 +87,18 @@ Row = dict[str, Any]
 def core_files() -> dict[str, SqlFile[TableHeader]]:
     """The core files by table, each after those it needs."""
     return {file.header.table: file for file in in_order(read_sql_folder(CORE, TableHeader))}
+
+
+@cache
+def value_rows() -> dict[str, list[Row]]:
+    """The shipped value rules; answers count under the question that codes of the bed name nprs."""
+    rules = load_value_rules()
+    question = {"question_system": "urn:test:pain_score", "question_code": "nprs"}
+    return {
+        "ops.measure": [asdict(measure) for measure in rules.measures],
+        "ops.measure_unit": [asdict(unit) for unit in rules.units],
+        "ops.answer_score": [asdict(answer) | question for answer in rules.answers],
+    }
 
 
 @dataclass
@@ -230,15 +249,15 @@ class Bed:
     def coding(self, code: str) -> tuple[str, str]:
         """System and code; 'code_set:concept' enters the code map, 'system|code' does not.
 
-        'code_set:concept!' counts with a spine site only, 'code_set:concept?code' under that question only.
+        'code_set:concept!' counts with a spine site only, 'code_set:concept?code' is another code for it.
         """
         if "|" in code:
             system, _, unmapped = code.partition("|")
             return system, unmapped
-        name, _, question = code.partition("?")
+        name, _, other = code.partition("?")
         code_set, _, concept = name.rstrip("!").partition(":")
-        requires = "spine_site" if name.endswith("!") else question
-        coding = (f"urn:test:{code_set}", concept + (f"-{requires}" if requires else ""))
+        requires = "spine_site" if name.endswith("!") else ""
+        coding = (f"urn:test:{code_set}", other or concept + (f"-{requires}" if requires else ""))
         mapped = {"center_id": self.center, "system": coding[0], "code": coding[1], "code_set": code_set}
         row = mapped | {"concept": concept, "requires": requires}
         if row not in self.rows_to_insert.setdefault("ops.code_map", []):
@@ -250,6 +269,7 @@ class Bed:
         for schema in ("ops", "flat", "core"):
             self.connection.execute(f"CREATE SCHEMA {schema}")
         self.rows_to_insert["core.rule"] = [self.rule]
+        self.rows_to_insert |= value_rows()
         for table, columns in TABLES.items():
             self.connection.execute(f"CREATE TABLE {table} ({columns})")
             for row in self.rows_to_insert.get(table, []):

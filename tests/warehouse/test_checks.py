@@ -133,6 +133,9 @@ PLANTS: dict[str, Plant] = {
     "procedure_not_completed": lambda bed: bed.cryoablation("x2", "c-p1", status="not-done"),
     "procedure_status": lambda bed: bed.cryoablation("x2", "c-p1", status="done"),
     "quarantine_open": _quarantined,
+    "reference_unresolved": lambda bed: bed.add(
+        "flat.procedure_reference", center_id="a", procedure_key="a/x-p1", element="reason"
+    ),
     "treatment_after_death": _replaced_patient(deceased_text="2020-03-09"),
     "unmapped_codes": lambda bed: bed.add("ops.unmapped", center_id="a", resource_type="Condition", code="c"),
     "vertebral_procedure_to_review": lambda bed: bed.procedure(

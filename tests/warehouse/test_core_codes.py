@@ -103,6 +103,8 @@ def test_a_date_keeps_its_day_its_instant_and_its_precision(
     assert bed.rows("SELECT dated_date, dated_at, latest_date, dated_precision FROM flat.dated") == [
         {"dated_date": day, "dated_at": instant, "latest_date": latest, "dated_precision": precision}
     ]
+    earliest = {"2020": date(2020, 1, 1), "2020-02": date(2020, 2, 1)}.get(text, day)
+    assert bed.column("SELECT earliest_date FROM flat.dated") == [earliest]
 
 
 @pytest.mark.parametrize(

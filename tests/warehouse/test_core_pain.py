@@ -23,6 +23,7 @@ class Sent:
     day: str | None = "2020-03-09"
     codes: Sequence[str] = ("pain_score:nprs",)
     answer: str | None = None
+    ordinal: float | None = None
     components: Sequence[dict[str, Any]] = ()
 
 
@@ -44,8 +45,58 @@ SENT = [
     Sent("integer", 4, None, "integer", columns={"value_integer": 4}),
     Sent("answer code", 2, None, "answer", answer="pain_answer:2"),
     Sent("answer code ten", 10, None, "answer", answer="pain_answer:10"),
-    Sent("answer under its question", 2, None, "answer", answer="pain_answer:2?nprs"),
-    Sent("answer under another question", None, "no value", None, answer="pain_answer:2?77565-0"),
+    Sent("answer by a code of the center's own", 2, None, "answer", answer="pain_answer:2?ZWEI"),
+    Sent(
+        "answer under another question of the same scale",
+        None,
+        "no value",
+        None,
+        answer="pain_answer:2",
+        codes=["pain_score:nprs?38208-5"],
+    ),
+    Sent(
+        "answer under its question by a system alias",
+        2,
+        None,
+        "answer",
+        answer="pain_answer:2",
+        codes=["pain_score:nprs?38208-5", "urn:alias:pain_score|nprs"],
+    ),
+    Sent("answer nobody knows", None, "no value", None, answer="urn:x|two"),
+    Sent("answer nobody knows with an ordinal", 3, None, "ordinal", answer="urn:x|three", ordinal=3),
+    Sent(
+        "the answers of the question before an ordinal", 2, None, "answer", answer="pain_answer:2", ordinal=9
+    ),
+    Sent("ordinal beyond the range", 12, "out of range", "ordinal", answer="urn:x|many", ordinal=12),
+    Sent(
+        "ordinal in a component",
+        4,
+        None,
+        "component_ordinal",
+        components=[{"index": 0, "code": None, "answer": "urn:x|four", "value_ordinal": 4}],
+    ),
+    Sent(
+        "component below a bound",
+        5,
+        "comparator present",
+        "component_quantity",
+        components=[{"index": 0, "code": None, "value_quantity": 5, "value_comparator": "<"}],
+    ),
+    Sent(
+        "component whose unit is text",
+        40,
+        "unit is not one of the scale",
+        "component_quantity",
+        components=[{"index": 0, "code": None, "value_quantity": 40, "value_unit": "mm"}],
+    ),
+    Sent("a comparator without a number", None, "no value", None, columns={"value_comparator": "<"}),
+    Sent("quantity in an unknown unit", 7, "unit is not one of the scale", columns=quantity(7, "kg")),
+    Sent(
+        "quantity with an unknown word",
+        7,
+        "unit is not one of the scale",
+        columns=quantity(7, None, "Smileys"),
+    ),
     Sent("quantity of the only component", 6, None, "component_quantity", components=[COMPONENT]),
     Sent(
         "integer of the component with a pain code",
@@ -85,7 +136,7 @@ SENT = [
     Sent(
         "component in mm",
         40,
-        "unit is not a 0-10 score",
+        "unit is not one of the scale",
         "component_quantity",
         components=[COMPONENT | {"value_quantity": 40, "value_unit_code": "mm"}],
     ),
@@ -96,10 +147,10 @@ SENT = [
         columns=quantity(7),
         codes=["pain_score:vas", "pain_score:nprs"],
     ),
-    Sent("unit mm", 70, "unit is not a 0-10 score", columns=quantity(70, "mm")),
-    Sent("unit cm", 7, "unit is not a 0-10 score", columns=quantity(7, "cm")),
-    Sent("unit text mm beside code 1", 7, "unit is not a 0-10 score", columns=quantity(7, "1", "mm")),
-    Sent("unit text percent", 7, "unit is not a 0-10 score", columns=quantity(7, None, "%")),
+    Sent("unit mm", 70, "unit is not one of the scale", columns=quantity(70, "mm")),
+    Sent("unit cm", 7, "unit is not one of the scale", columns=quantity(7, "cm")),
+    Sent("unit text mm beside code 1", 7, "unit is not one of the scale", columns=quantity(7, "1", "mm")),
+    Sent("unit text percent", 7, "unit is not one of the scale", columns=quantity(7, None, "%")),
     *(
         Sent(
             f"scale {scale}",
@@ -110,9 +161,9 @@ SENT = [
         )
         for scale in ("vas", "faces", "verbal", "interference")
     ),
-    Sent("eleven", 11, "out of range 0-10", columns=quantity(11, "{score}")),
-    Sent("just above ten", 10.1, "out of range 0-10", columns=quantity(10.1, "{score}")),
-    Sent("negative", -1, "out of range 0-10", "integer", columns={"value_integer": -1}),
+    Sent("eleven", 11, "out of range", columns=quantity(11, "{score}")),
+    Sent("just above ten", 10.1, "out of range", columns=quantity(10.1, "{score}")),
+    Sent("negative", -1, "out of range", "integer", columns={"value_integer": -1}),
     Sent("comparator", 5, "comparator present", columns=quantity(5, value_comparator="<")),
     Sent("amended", 7, None, columns=quantity(7, status="amended")),
     Sent("corrected", 7, None, columns=quantity(7, status="corrected")),
@@ -139,10 +190,14 @@ SENT = [
 def sent_rows() -> dict[str, Row]:
     """What became of each Observation of SENT; each has a patient of its own."""
     bed = Bed()
+    bed.add("ops.system_alias", alias="urn:alias:pain_score", system="urn:test:pain_score")
     for number, sent in enumerate(SENT):
         bed.treated(f"p{number}", day=INDEX)
         codes = {"code": sent.codes, "value": [sent.answer] if sent.answer else []}
         bed.observation(f"o{number}", day=sent.day, codes=codes, patient=f"p{number}", **sent.columns)
+        for row in bed.rows_to_insert["flat.observation_coding"]:
+            if (row["observation_key"], row["element"]) == (f"a/o{number}", "value"):
+                row["ordinal"] = sent.ordinal
         for component in sent.components:
             bed.component(f"o{number}", **component)
     bed.build()
@@ -155,6 +210,45 @@ def test_a_score_is_read_and_judged(sent_rows: dict[str, Row], sent: Sent) -> No
     row = sent_rows[sent.says]
     assert (row["score"], row["value_form"], row["exclusion_reason"]) == (sent.score, sent.form, sent.reason)
     assert row["is_usable"] is row["is_day_highest"] is (sent.reason is None)
+
+
+def test_a_unit_of_a_measure_is_made_its_own_unit_and_the_rest_is_told() -> None:
+    bed = Bed()
+    for name, value, unit in (("o1", 7.5, "cm"), ("o2", 75, "mm"), ("o3", 7.5, None), ("o4", 11, "cm")):
+        codes = {"code": ["pain_score:vas"]}
+        bed.observation(name, day=INDEX, codes=codes, value_quantity=value, value_unit_code=unit)
+    bed.observation("o5", day=INDEX, codes={"code": ["pain_score:faces"]}, value_integer=4)
+    bed.build()
+    rows = bed.rows("SELECT score, unit_sent, rejected_reason FROM flat.pain_value ORDER BY pain_score_key")
+    assert [tuple(row.values()) for row in rows] == [
+        (75, "cm", None),
+        (75, "mm", None),
+        (7.5, "", "unit is not one of the scale"),
+        (110, "cm", "out of range"),
+        (4, "", None),
+    ]
+
+
+def test_a_changed_value_rule_changes_what_counts() -> None:
+    bed = Bed()
+    bed.treated(day=INDEX)
+    bed.score("o1", 70, "2020-03-09", value_unit_code="mm")
+    bed.build()
+    assert bed.column("SELECT rejected_reason FROM flat.pain_value") == ["unit is not one of the scale"]
+    bed.connection.execute("INSERT INTO ops.measure_unit VALUES ('nprs', 'code', 'mm', 0.1)")
+    bed.connection.execute("DROP TABLE flat.pain_value")
+    bed.made.discard("flat.pain_value")
+    assert bed.column("SELECT score FROM flat.pain_value") == [7.0]
+
+
+def test_a_component_with_two_codings_is_one_component() -> None:
+    bed = Bed()
+    bed.treated(day=INDEX)
+    bed.observation("o1", day="2020-03-09", codes=NPRS)
+    for code in ("urn:x|a", "urn:x|b"):
+        bed.component("o1", 0, code, value_integer=6)
+    bed.build()
+    assert bed.column("SELECT score FROM core.pain_score") == [6]
 
 
 @dataclass(frozen=True)
@@ -339,7 +433,7 @@ def test_of_equal_scores_of_a_day_the_smallest_key_counts_and_the_others_say_why
         ("a/o2", False, 4, "not the highest of its day"),
         ("a/o3", False, 4, "not the highest of its day"),
         ("a/o4", False, 4, "not the highest of its day"),
-        ("a/o5", False, 0, "out of range 0-10"),
+        ("a/o5", False, 0, "out of range"),
     ]
     assert bed.column("SELECT n_scores_that_day FROM core.pain_timeline") == [4]
 

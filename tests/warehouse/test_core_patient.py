@@ -248,7 +248,7 @@ def flow_bed() -> Bed:
         ("scored at 1m", [(0, 1, "died before the window"), (0, 1, "no usable score in the window")]),
         ("scored at last", [(0, 1, "died before the window"), (0, 1, "no usable score in the window")]),
         ("pain scores found", [(4, 0, "")]),
-        ("pain scores usable", [(3, 1, "out of range 0-10")]),
+        ("pain scores usable", [(3, 1, "out of range")]),
         ("lesions with curative intent", [(2, 1, "intent palliative")]),
         ("curative lesions with imaging follow-up", [(1, 1, "no usable assessment")]),
         ("assessments found", [(2, 0, "")]),

@@ -1,6 +1,7 @@
 """Codes in use: who uses the unmapped ones and since when, and which share of all is mapped."""
 
 import datetime as dt
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from build_examples import PATIENT_COLUMNS, build_input, write_view
 from landing_examples import NOON, patient, unit
 
 from mappings.terminology import MappedCode
+from mappings.value_rules import load_value_rules
 from warehouse.build import build
 from warehouse.connection import Warehouse
 from warehouse.land import land
@@ -138,3 +140,19 @@ def test_codes_of_components_are_counted_once_each(warehouse: Warehouse, views: 
         {"element": "code", "codings": 1, "mapped_codings": 0},
         {"element": "value", "codings": 2, "mapped_codings": 1},
     ]
+
+
+def test_a_build_writes_the_value_rules_that_are_shipped_and_no_older_ones(
+    warehouse: Warehouse, views: Path
+) -> None:
+    with warehouse.transaction() as transaction:
+        transaction.execute("INSERT INTO ops.measure VALUES ('old', 'old', 0, 1)")
+    run_night(warehouse, views, 0, coded("p1", "known"))
+    rules = load_value_rules()
+    for table, rows in (
+        ("ops.measure", rules.measures),
+        ("ops.measure_unit", rules.units),
+        ("ops.answer_score", rules.answers),
+    ):
+        found = warehouse.rows(f"FROM {table}")
+        assert sorted(map(str, found)) == sorted(str(asdict(row)) for row in rows)

@@ -15,4 +15,4 @@ SELECT
     pain_score_key,
     exclusion_reason AS reason
 FROM core.pain_score
-WHERE exclusion_reason = 'out of range 0-10'
+WHERE exclusion_reason = 'out of range'

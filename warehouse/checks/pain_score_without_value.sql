@@ -8,7 +8,7 @@
 -- """
 -- advice = """
 -- Values sent as text, or less-than signs, cannot be used. Unknown answer codes belong into the center's
--- code file.
+-- code file; an answer counts only under a question that mappings/values/answers.csv names for it.
 -- """
 SELECT
     center_id,

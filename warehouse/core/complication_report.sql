@@ -155,7 +155,7 @@ blamed AS (
         ON
             adverse_event_reference.adverse_event_key = event_date.adverse_event_key
             AND event_date.choice = 1
-    WHERE adverse_event_reference.element = 'suspect'
+    WHERE adverse_event_reference.element = 'suspect' AND adverse_event_reference.target_key IS NOT NULL
 ),
 
 -- A later session is the last choice: another suspect may have caused the event.

@@ -7,8 +7,8 @@
 -- definition = """
 -- The calendar day is the one the center wrote (first ten characters): 00:30 at +02:00 stays that day,
 -- although it is the day before in UTC. The instant exists only when the text has a time and an offset.
--- Partial dates have no day, only the last day they can mean. Nothing here can fail: what cannot be read is
--- 'invalid'.
+-- Partial dates have no day, only the first and the last day they can mean. Nothing here can fail: what
+-- cannot be read is 'invalid'.
 -- """
 -- [columns]
 -- center_id = "Center that sent the resource."
@@ -17,6 +17,7 @@
 -- element = "birth, deceased, onset, recorded, performed (start, else end), effective, occurred and so on."
 -- dated_date = "Local calendar day as written; NULL when the precision is less than a day."
 -- dated_at = "Instant in UTC; NULL without a time and offset."
+-- earliest_date = "First calendar day the text can mean: the day itself, or the start of the month or year."
 -- latest_date = "Last calendar day the text can mean: the day itself, or the end of the month or year."
 -- dated_precision = "year, month, day, local_time (no offset), instant or invalid."
 WITH sent AS (
@@ -122,6 +123,10 @@ read_day AS (
                 THEN try_cast(sent_text AS TIMESTAMP WITH TIME ZONE) AT TIME ZONE 'UTC'
         END AS dated_at,
         CASE
+            WHEN regexp_matches(sent_text, '^\d{4}$') THEN try_cast(sent_text || '-01-01' AS DATE)
+            WHEN regexp_matches(sent_text, '^\d{4}-\d{2}$') THEN try_cast(sent_text || '-01' AS DATE)
+        END AS partial_earliest_date,
+        CASE
             WHEN regexp_matches(sent_text, '^\d{4}$') THEN try_cast(sent_text || '-12-31' AS DATE)
             WHEN regexp_matches(sent_text, '^\d{4}-\d{2}$')
                 THEN last_day(try_cast(sent_text || '-01' AS DATE))
@@ -137,6 +142,7 @@ SELECT
     element,
     dated_date,
     dated_at,
+    coalesce(dated_date, partial_earliest_date) AS earliest_date,
     coalesce(dated_date, partial_latest_date) AS latest_date,
     CASE
         WHEN dated_at IS NOT NULL THEN 'instant'

@@ -5,12 +5,13 @@
 -- needs = ["flat.pain_value", "flat.cohort", "flat.dated", "core.rule"]
 -- reference = "Cazzato et al. 2022: numeric pain rating scale 0-10 before, 24 h, 1 month, last follow-up"
 -- definition = """
--- Every score is kept with the reason why it does not count. Reasons in this order: status, scale,
--- comparator, unit, value, range, date, birth, death, data lock. Of the scores of one day that stand for the
--- same phase (before the treatment, index day without a time, 24-hour window, after) the highest counts, on
--- ties the smallest key: so a score before and one after the treatment on the same day do not hide each
--- other. Where score and session both have an instant, these decide, whatever days their offsets make of
--- them: a score before the start is of the index day at the latest, one after it at the earliest.
+-- Every score is kept with the reason why it does not count. Reasons in this order: status, scale, value
+-- (comparator, none, unit, range: see mappings/values), date, birth, death, data lock. Of the scores of
+-- one day that stand for the same phase (before the treatment, index day without a time, 24-hour window,
+-- after) the highest counts, on ties the smallest key: so a score before and one after the treatment on
+-- the same day do not hide each other. Where score and session both have an instant, these decide,
+-- whatever days their offsets make of them: a score before the start is of the index day at the latest,
+-- one after it at the earliest.
 -- """
 -- [columns]
 -- pain_score_key = "Observation."
@@ -18,8 +19,8 @@
 -- patient_key = "Patient."
 -- run_id = "Run that landed this version."
 -- scale = "nprs, vas, faces, verbal or interference."
--- score = "Value as sent."
--- value_form = "quantity, integer, answer, or one of these with the prefix component_."
+-- score = "Value in the unit of the scale; as sent when its unit is not one of the scale."
+-- value_form = "quantity, integer, answer, ordinal, or one of these after component_."
 -- scored_date = "Local calendar day; NULL for partial dates."
 -- scored_at = "Instant in UTC, if the center sent a time with offset."
 -- scored_precision = "year, month, day, local_time, instant or invalid; NULL without a date."
@@ -52,10 +53,7 @@ WITH placed AS (
                 pain_value.status NOT IN ('final', 'amended', 'corrected')
                 THEN 'status ' || pain_value.status
             WHEN pain_value.scale <> 'nprs' THEN 'scale is not the 0-10 numeric rating: ' || pain_value.scale
-            WHEN pain_value.has_comparator THEN 'comparator present'
-            WHEN NOT pain_value.has_score_unit THEN 'unit is not a 0-10 score'
-            WHEN pain_value.score IS NULL THEN 'no value'
-            WHEN pain_value.score < 0 OR pain_value.score > 10 THEN 'out of range 0-10'
+            WHEN pain_value.rejected_reason IS NOT NULL THEN pain_value.rejected_reason
             WHEN effective.resource_key IS NULL THEN 'no date'
             WHEN effective.dated_date IS NULL THEN 'partial date'
             WHEN effective.dated_date < cohort.birth_date THEN 'before birth'

@@ -72,7 +72,7 @@ located AS (
         ON
             body_structure_reference.body_structure_key = site_set.resource_key
             AND site_set.resource_type = 'BodyStructure'
-    WHERE body_structure_reference.element = 'condition'
+    WHERE body_structure_reference.element = 'condition' AND body_structure_reference.target_key IS NOT NULL
 ),
 
 located_condition AS (
