@@ -102,6 +102,23 @@ tumors_per_reason AS (
     GROUP BY procedure_key, condition_key
 ),
 
+-- The tumors named as reason that lie, wholly or in part, at a level which the procedure treated.
+treated_reason AS (
+    SELECT DISTINCT
+        reason_tumor.procedure_key,
+        reason_tumor.condition_key,
+        reason_tumor.site_key
+    FROM reason_tumor
+    INNER JOIN tumor_level
+        ON
+            reason_tumor.condition_key = tumor_level.condition_key
+            AND reason_tumor.site_key = tumor_level.site_key
+    INNER JOIN procedure_level
+        ON
+            reason_tumor.procedure_key = procedure_level.procedure_key
+            AND tumor_level.level = procedure_level.level
+),
+
 reason_lesion AS (
     SELECT DISTINCT
         reason_tumor.center_id,
@@ -122,18 +139,15 @@ reason_lesion AS (
             reason_tumor.condition_key = tumor_level.condition_key
             AND reason_tumor.site_type = tumor_level.site_type
             AND reason_tumor.site_key = tumor_level.site_key
+    LEFT JOIN treated_reason
+        ON
+            reason_tumor.procedure_key = treated_reason.procedure_key
+            AND reason_tumor.condition_key = treated_reason.condition_key
+            AND reason_tumor.site_key = treated_reason.site_key
     WHERE
         tumors_per_reason.tumors = 1
         OR reason_tumor.procedure_level_set IS NULL
-        OR EXISTS (
-            SELECT 1
-            FROM procedure_level
-            INNER JOIN tumor_level AS treated_tumor_level ON procedure_level.level = treated_tumor_level.level
-            WHERE
-                procedure_level.procedure_key = reason_tumor.procedure_key
-                AND treated_tumor_level.condition_key = reason_tumor.condition_key
-                AND treated_tumor_level.site_key = reason_tumor.site_key
-        )
+        OR treated_reason.procedure_key IS NOT NULL
 ),
 
 unlocated_reason AS (
