@@ -40,9 +40,9 @@ docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/mapping.py
-	$(BIN)/python benchmarks/ingest.py
-	$(BIN)/python benchmarks/remap.py
+	$(BIN)/python -m benchmarks.mapping
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.remap
 
 lock: $(VENV)/.dev
 	$(PIP) install --quiet uv

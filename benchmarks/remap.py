@@ -1,6 +1,6 @@
 """What does a changed code list cost? Landing N Observations and mapping them again, side by side in one run.
 
-    python benchmarks/remap.py [--observations N] [--seed SEED]
+    python -m benchmarks.remap [--observations N] [--seed SEED]
 
 A center with N Observations (pain scores) of N/10 cohort patients, each with a Condition and a Procedure:
 
@@ -29,8 +29,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mapping import observations
-
+from benchmarks.mapping import observations
 from ingest.decode import decode_object
 from ingest.gate import judge
 from ingest.minimise import minimise
