@@ -115,8 +115,9 @@ class _TypeReconciliation:
     def run(self) -> None:
         """Compare, read again what is new here, ask about what is missing, and note what left."""
         ended = self._ended_members()
+        self._require_cohort(ended)
         self._pass_over(self._members - ended)
-        self._require_plausible(ended)
+        self._require_some()
         self._read_again()
         answers = self._ask_about(sorted(self._known.keys() - self._seen.versions.keys()), ended)
         ended -= self._made_members(answers.alive.values())
@@ -155,15 +156,18 @@ class _TypeReconciliation:
     def _of_step(self, step: str) -> Iterator[Ask]:
         return (ask for ask in self._asks if ask.search.step == step)
 
-    def _require_plausible(self, ended: set[str]) -> None:
-        """Hold everything back when nothing at all was seen, or when the cohort itself seems to vanish."""
-        if self._limit.is_lifted:
-            return
-        center_id, n_known, n_members = self._place.center.center_id, len(self._known), len(self._members)
-        if n_known and not self._seen.versions:
-            raise too_many(center_id, self._kind.name, n_known, n_known)
-        if self._limit.forbids(len(ended), n_members) or (ended and len(ended) == n_members):
-            raise too_many(center_id, "cohort Patient", len(ended), n_members)
+    def _require_cohort(self, ended: set[str]) -> None:
+        """Hold everything back when the cohort itself seems to vanish."""
+        leaving, of = len(ended), len(self._members)
+        is_whole = leaving == of > 0 and not self._limit.is_lifted
+        if is_whole or self._limit.forbids(leaving, of):
+            raise too_many(self._place.center.center_id, "cohort Patient", leaving, of)
+
+    def _require_some(self) -> None:
+        """Hold everything back when a type has vanished whole: so it looks after an outage, too."""
+        known = len(self._known)
+        if known and not self._seen.versions and not self._limit.is_lifted:
+            raise too_many(self._place.center.center_id, self._kind.name, known, known)
 
     def _read_again(self) -> None:
         """Land what the passes saw and the warehouse lacks, and what went back to an older version."""

@@ -13,7 +13,8 @@ from warehouse.land import LandCounts
 class CenterReport:
     """How a center's sync ended: complete, or incomplete with reasons fit to show.
 
-    `counts` are by resource type, `departed` how many of a type left the warehouse; `error` is the first failure of the center or of one of its types.
+    `counts` are by resource type, `departed` how many of a type left the warehouse; `error` is the first
+    failure of the center or of one of its types.
     """
 
     center_id: str

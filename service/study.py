@@ -58,7 +58,7 @@ def _credentials(center: configured.CenterSettings) -> Auth:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileDemand:
-    """What an operator asks of one sync: look for deletions now, and accept however many these centers have."""
+    """What an operator asks of one sync: look for deletions now, and accept however many a center has."""
 
     is_forced: bool = False
     accepted: frozenset[str] = frozenset()

@@ -131,7 +131,8 @@ def is_due(
     """
     (row,) = warehouse.rows(
         "SELECT coalesce("
-        "(SELECT max(finished_at) FROM ops.reconciliation WHERE center_id = $center AND resource_type = $type), "
+        "(SELECT max(finished_at) FROM ops.reconciliation "
+        "WHERE center_id = $center AND resource_type = $type), "
         "(SELECT min(finished_at) FROM ops.step WHERE center_id = $center AND resource_type = $type)"
         ") AS last",
         {"center": center_id, "type": resource_type},
@@ -143,7 +144,8 @@ def is_due(
 def known_versions(warehouse: Warehouse, center_id: str, resource_type: str) -> dict[str, KnownVersion]:
     """The current resources of a type, by id."""
     rows = warehouse.rows(
-        "SELECT resource_id, version_id, last_updated FROM ops.head WHERE center_id = ? AND resource_type = ?",
+        "SELECT resource_id, version_id, last_updated FROM ops.head "
+        "WHERE center_id = ? AND resource_type = ?",
         [center_id, resource_type],
     )
     return {row["resource_id"]: KnownVersion(**row) for row in rows}
