@@ -103,10 +103,9 @@ def sync_night(night: Night, demand: ReconcileDemand | None = None) -> SyncRepor
     has landed and the run is closed.
     """
     settings = night.settings
-    codes = study_codes(settings)
+    codes, rules = study_codes(settings), reconcile_rules(settings, demand or ReconcileDemand())
     with open_warehouse(settings) as warehouse, _run(night, warehouse, "sync") as run:
         with GatePool(os.cpu_count() or 1) as gate:
-            rules = reconcile_rules(settings, demand or ReconcileDemand())
             context = SyncContext(
                 run.run_id, codes, night.clock, night.progress, night.is_stopping, gate, rules
             )
