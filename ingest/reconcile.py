@@ -26,13 +26,12 @@ from ingest.context import SyncContext
 from ingest.decode import JsonObject
 from ingest.id_pass import IdPass, Seen, require_going_on
 from ingest.landing import Landing
-from ingest.outcome import issues_of
 from ingest.plan import Ask, Task, cohort_task, patient_tasks
 from ingest.query import patient_of
-from ingest.reply import Reply
+from ingest.read import read_by_id
 from ingest.search import walk
 from ingest.tally import Tally
-from mappings.errors import ForbiddenError, IncompleteError, ServerError, SignInError, UnreachableError
+from mappings.errors import IncompleteError, ServerError, SignInError, UnreachableError
 from warehouse.connection import Warehouse
 from warehouse.departures import (
     DepartureLimit,
@@ -47,8 +46,6 @@ from warehouse.departures import (
 )
 from warehouse.land import LandCounts, members
 from warehouse.versions import is_newer
-
-_GONE = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +68,14 @@ def reconcile_center(place: Place, asks: Sequence[Ask]) -> None:
     by_type: dict[str, list[Ask]] = {}
     for ask in asks:
         by_type.setdefault(ask.resource_type.name, []).append(ask)
+    # If resources of several types made members, no pass over one of them could tell who is none any more.
+    cohort_types = {ask.resource_type.name for ask in asks if ask.search.step == "cohort"}
     for resource_type, its_asks in by_type.items():
         if not _is_wanted(place, resource_type):
             continue
         try:
-            _TypeReconciliation(place, its_asks).run()
+            is_decisive = cohort_types == {resource_type}
+            _TypeReconciliation(place, its_asks, is_decisive=is_decisive).run()
         except UnreachableError:
             raise
         except (ServerError, SignInError) as error:
@@ -98,12 +98,13 @@ class _Answers:
 
 
 class _TypeReconciliation:
-    """One resource type of one center."""
+    """One resource type of one center; a decisive one tells who is a member of the cohort."""
 
-    def __init__(self, place: Place, asks: Sequence[Ask]) -> None:
+    def __init__(self, place: Place, asks: Sequence[Ask], *, is_decisive: bool) -> None:
         self._place = place
         self._asks = asks
         self._kind = asks[0].resource_type
+        self._is_decisive = is_decisive
         self._seen = Seen()
         center_id, rules = place.center.center_id, place.context.reconcile
         self._known = known_versions(place.warehouse, center_id, self._kind.name)
@@ -126,9 +127,9 @@ class _TypeReconciliation:
     def _ended_members(self) -> set[str]:
         """The members for whom two passes found no procedure of the cohort."""
         tasks = self._cohort_tasks()
-        if not tasks:
-            return set()
         self._run(tasks)
+        if not self._is_decisive:
+            return set()
         if self._members - self._seen.members:
             self._run(tasks)
         return self._members - self._seen.members
@@ -178,7 +179,8 @@ class _TypeReconciliation:
         for task in tasks.values():
             require_going_on(self._place.center, self._place.context)
             self._place.landing.land(task, walk(self._place.client, task.query), set_back)
-        self._warn(len(set_back))
+        if set_back:
+            self._place.tally.add(self._kind.name, LandCounts(0, 0, 0, 0), len(set_back))
 
     def _ask_about(self, missing: Sequence[str], ended: set[str]) -> _Answers:
         """Read what no search found; gives up as soon as too much of it is gone, or is there after all."""
@@ -187,7 +189,8 @@ class _TypeReconciliation:
         for resource_id in missing:
             if self._kind.patient_element == "id" and resource_id not in self._members - ended:
                 continue  # a patient who is no member is not the study's, whatever the server has
-            resource = self._read(resource_id)
+            require_going_on(self._place.center, self._place.context)
+            resource = read_by_id(self._place.client, self._kind.name, resource_id)
             if resource is None:
                 answers.deleted.append(resource_id)
             else:
@@ -197,43 +200,12 @@ class _TypeReconciliation:
             self._require_index(lagging)
         return answers
 
-    def _read(self, resource_id: str) -> JsonObject | None:
-        """The resource as it is now; None when the server says that it is gone."""
-        require_going_on(self._place.center, self._place.context)
-        if not resource_id.strip("."):
-            raise self._undecided("was not asked")  # '..' in a URL is another address
-        reply = self._place.client.read(self._kind.name, resource_id)
-        resource = reply.resource or {}
-        if reply.is_success and (resource.get("resourceType"), resource.get("id")) == (
-            self._kind.name,
-            resource_id,
-        ):
-            return resource
-        # A gateway's 404 is not the server's: that one says why, in an OperationOutcome.
-        if reply.status in _GONE and issues_of(resource):
-            return None
-        raise self._refusal(reply)
-
-    def _refusal(self, reply: Reply) -> ServerError | SignInError:
-        error = self._undecided(f"answered {reply.status} when it was asked")
-        if reply.status == 401:
-            return SignInError(error.message, "check the credentials and what they may read.")
-        if reply.status == 403:
-            return ForbiddenError(error.message, "let the credentials read by id as well as search.")
-        return error
-
-    def _undecided(self, what: str) -> ServerError:
-        return self._place.client.failure(
-            f"{what} for one {self._kind.name} by its id that no search finds; no deletion was noted.",
-            "let the server answer reads by id; the next sync asks again.",
-        )
-
     def _made_members(self, resources: Iterable[JsonObject]) -> set[str]:
-        base_url = self._place.center.base_url
+        base_url, tasks = self._place.center.base_url, self._cohort_tasks()
         return {
             member
             for resource in resources
-            for task in self._cohort_tasks()
+            for task in tasks
             if task.query.admits(resource, base_url)
             for member in members_made_by(resource, task, base_url)
         }
@@ -311,9 +283,6 @@ class _TypeReconciliation:
         run_id = self._place.context.run_id
         old = {each for each, last_run_id in self._faulty.items() if last_run_id < run_id}
         return old - self._seen.versions.keys() - ({""} if self._seen.without_id else set())
-
-    def _warn(self, warnings: int) -> None:
-        self._place.tally.add(self._kind.name, LandCounts(0, 0, 0, 0), warnings)
 
 
 def _reason(resource: JsonObject, tasks: Sequence[Task]) -> Reason:

@@ -20,7 +20,7 @@ from ingest.search import walk
 from ingest.tally import CenterReport, Tally
 from mappings.errors import ForbiddenError, IncompleteError, ServerError, SignInError, UnreachableError
 from warehouse.connection import Warehouse
-from warehouse.land import Covered, coverage, members
+from warehouse.land import Covered, coverage, has_undated, members
 
 __all__ = ["CenterReport", "Progress", "SyncContext", "UnitLanded", "sync_center"]
 
@@ -81,7 +81,12 @@ class _Sync:
         reconcile_center(place, every_ask)
 
     def _covered(self, ask: Ask) -> dict[str, Covered]:
-        return coverage(self._warehouse, self._center.center_id, ask.resource_type.name)
+        """What needs to be asked for changes only: nothing of a type that does not date its changes."""
+        center_id, resource_type = self._center.center_id, ask.resource_type.name
+        # CMSgov/beneficiary-fhir-data#239: where meta.lastUpdated is missing no search by it can be complete.
+        if has_undated(self._warehouse, center_id, resource_type):
+            return {}
+        return coverage(self._warehouse, center_id, resource_type)
 
     def _read_all(self, tasks: Sequence[Task]) -> None:
         """Run the tasks, several at a time; the first failure that ends the center ends the others."""
