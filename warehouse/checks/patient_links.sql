@@ -7,8 +7,8 @@
 -- SELECT count(*) FROM core.patient_link
 -- """
 -- advice = """
--- A center that merges two patients moves everything to the one that stays. A replaced patient with treatments
--- of its own counts beside its survivor: ask the center to move them, or to undo the merge.
+-- A center that merges two patients moves everything to the one that stays. A replaced patient with
+-- treatments of its own counts beside its survivor: ask the center to move them, or to undo the merge.
 -- """
 SELECT
     link.center_id,

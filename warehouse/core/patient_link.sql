@@ -5,8 +5,8 @@
 -- needs = ["flat.patient_link"]
 -- reference = "HL7 FHIR Patient.link, https://hl7.org/fhir/R4/patient.html#links"
 -- definition = """
--- A merge is told by `replaced-by` on the patient that was replaced, by `replaces` on the one that replaced it,
--- or by both; other links say nothing about identity. Merges are followed to the patient whom nobody replaced.
+-- A merge is told by `replaced-by` on the patient that was replaced, by `replaces` on the one that stays, or
+-- by both; other links say nothing about identity. Merges are followed to the patient whom nobody replaced.
 -- Made anew from the current links each time, so a merge that was undone is gone.
 -- """
 -- [columns]
