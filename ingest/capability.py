@@ -102,7 +102,7 @@ def capability_of(client: FhirClient, reply: Reply) -> Capability | None:
 def read_smart_configuration(client: FhirClient) -> SmartConfiguration | None:
     """What `.well-known/smart-configuration` tells; None when there is none that can be read."""
     try:
-        reply = client.read(".well-known/smart-configuration", "its SMART configuration")
+        reply = client.fetch(".well-known/smart-configuration", "its SMART configuration")
     except ServerError:
         return None  # a web page answers any address in front of some servers
     found = reply.resource if reply.is_success else None

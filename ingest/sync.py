@@ -2,7 +2,8 @@
 
 The cohort's procedures are read first, then, per batch of patients, everything else, several queries at a
 time. Each answer lands with its watermark; what fails is told. A type that cannot be read leaves the others
-alone; a server that cannot be reached, or a refused sign-in, ends the center.
+alone; a server that cannot be reached, or a refused sign-in, ends the center. After a complete sync that is
+due for it, what the server has no more leaves the warehouse (ingest/reconcile.py).
 """
 
 import threading
@@ -14,11 +15,12 @@ from ingest.client import FhirClient
 from ingest.context import Progress, SyncContext, UnitLanded
 from ingest.landing import Landing
 from ingest.plan import Ask, Task, asks, cohort_task, patient_tasks
+from ingest.reconcile import Place, reconcile_center
 from ingest.search import walk
 from ingest.tally import CenterReport, Tally
 from mappings.errors import ForbiddenError, IncompleteError, ServerError, SignInError, UnreachableError
 from warehouse.connection import Warehouse
-from warehouse.land import Covered, coverage, members
+from warehouse.land import Covered, coverage, has_undated, members
 
 __all__ = ["CenterReport", "Progress", "SyncContext", "UnitLanded", "sync_center"]
 
@@ -33,9 +35,13 @@ def sync_center(
     """
     tally = Tally(center.center_id)
     sync = _Sync(center, client, warehouse, context, tally)
+    cohort_asks = asks(center, context.code_map, "cohort")
+    patient_asks = asks(center, context.code_map, "patient")
     try:
-        sync.read_cohort(asks(center, context.code_map, "cohort"))
-        sync.read_patients(asks(center, context.code_map, "patient"))
+        sync.read_cohort(cohort_asks)
+        sync.read_patients(patient_asks)
+        if tally.is_complete():
+            sync.reconcile([*cohort_asks, *patient_asks])
     except (ServerError, SignInError) as error:
         tally.fail(error)
     return tally.report(client.remarks)
@@ -69,8 +75,18 @@ class _Sync:
             ]
         )
 
+    def reconcile(self, every_ask: Sequence[Ask]) -> None:
+        """From time to time, let go what is not there any more; after a complete sync only."""
+        place = Place(self._center, self._client, self._warehouse, self._context, self._landing, self._tally)
+        reconcile_center(place, every_ask)
+
     def _covered(self, ask: Ask) -> dict[str, Covered]:
-        return coverage(self._warehouse, self._center.center_id, ask.resource_type.name)
+        """What needs to be asked for changes only: nothing of a type that does not date its changes."""
+        center_id, resource_type = self._center.center_id, ask.resource_type.name
+        # CMSgov/beneficiary-fhir-data#239: where meta.lastUpdated is missing no search by it can be complete.
+        if has_undated(self._warehouse, center_id, resource_type):
+            return {}
+        return coverage(self._warehouse, center_id, resource_type)
 
     def _read_all(self, tasks: Sequence[Task]) -> None:
         """Run the tasks, several at a time; the first failure that ends the center ends the others."""

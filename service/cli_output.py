@@ -100,6 +100,8 @@ def show_sync(report: "SyncReport") -> None:
             table.add_row(center.center_id, resource_type, *(f"{number:,}" for number in numbers))
     console.print(table)
     for center in report.centers:
+        for resource_type, departed in sorted(center.departed.items()):
+            console.print(f"center {center.center_id}: {departed:,} {resource_type} left the warehouse")
         for remark in center.remarks:
             console.print(f"[yellow]{escape(remark)}[/]", soft_wrap=True)
     show_built(report.mapped)

@@ -39,7 +39,7 @@ def check_server(
     """Ask the server everything a sync would need of it; facts are None when it cannot be reached."""
     center, sent_at = client.center, clock()
     try:
-        reply = client.read("metadata", "its CapabilityStatement")
+        reply = client.fetch("metadata", "its CapabilityStatement")
         capability = capability_of(client, reply)
     except (ServerError, SignInError) as error:
         subject = "sign-in" if isinstance(error, SignInError) else "connection"

@@ -94,10 +94,12 @@ class Schedule(_Strict):
 
 
 class Ingest(_Strict):
-    """How much is asked again, and how much invalid content is too much."""
+    """How much is asked again, how much invalid content is too much, and when deletions are looked for."""
 
     overlap_hours: Annotated[int, Field(ge=1)] = 24
     max_invalid_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
+    reconcile_days: Annotated[int, Field(ge=1)] = 7
+    max_deleted_percent: Annotated[float, Field(ge=0, le=100)] = 2.0
 
 
 class WarehousePlace(_Strict):

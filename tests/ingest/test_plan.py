@@ -64,7 +64,7 @@ def test_patients_are_asked_for_by_a_parameter_both_versions_have(resource_type:
     assert task.query.patients.parameter == parameter
 
 
-def test_of_a_patient_only_four_elements_are_asked_for() -> None:
+def test_of_a_patient_only_sex_birth_death_and_merges_are_asked_for() -> None:
     (task,) = patient_tasks(place(), ask_for("Patient"), ["p1"], {})
     assert dict(task.query.options)["_elements"].split(",") == [
         "gender",
@@ -72,6 +72,7 @@ def test_of_a_patient_only_four_elements_are_asked_for() -> None:
         "deceased",
         "deceasedBoolean",
         "deceasedDateTime",
+        "link",
     ]
 
 

@@ -15,6 +15,7 @@ from service.demo.noise import noise
 from service.demo.workplace import prepare
 from service.nightly import Night, RefreshReport, SyncReport, open_warehouse, refresh_night, sync_night
 from service.settings import Settings
+from service.study import ReconcileDemand
 
 Figure = tuple[str, str, str]  # metric, statistic, group
 Figures = dict[Figure, dict[str, Any]]
@@ -74,6 +75,10 @@ class ServerStudy:
     def sync(self) -> SyncReport:
         return sync_night(self._night())
 
+    def reconcile(self) -> SyncReport:
+        """A sync that looks for deletions."""
+        return sync_night(self._night(), ReconcileDemand(is_forced=True))
+
     def refresh(self) -> RefreshReport:
         return refresh_night(self._night())
 
@@ -115,6 +120,11 @@ def landed(report: SyncReport) -> dict[str, dict[str, int]]:
         center.center_id: {kind: counts.landed for kind, counts in center.counts.items() if counts.landed}
         for center in report.centers
     }
+
+
+def departed(report: SyncReport) -> dict[str, dict[str, int]]:
+    """What left each center, by type."""
+    return {center.center_id: dict(center.departed) for center in report.centers}
 
 
 def _without_run(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers.conftest import Hapi
 from tests.servers.fhir_http import FhirHttp, Resource
-from tests.servers.server_study import Figures, ServerStudy, landed, stock
+from tests.servers.server_study import Figures, ServerStudy, departed, landed, stock
 
 pytestmark = pytest.mark.servers
 SCORE = (
@@ -80,6 +80,42 @@ def test_a_resource_deleted_and_written_anew_lands_as_its_newest_version(
         hapi.http("a").put(lowered(observation, 1))
         assert landed(study.sync()) == {"a": {"Observation": 1}, "b": {}}
     assert mean_24h(study.figures()) == pytest.approx(mean_24h(before) - 1 / PAINFUL)
+
+
+def some_observation(center_id: str) -> Resource:
+    """An Observation that lands from a center: R4 or R5."""
+    return next(each for each in stock(center_id).valid if each["resourceType"] == "Observation")
+
+
+@pytest.mark.parametrize("center", ["a", "b"])
+def test_a_deleted_resource_leaves_the_warehouse_alone(study: ServerStudy, hapi: Hapi, center: str) -> None:
+    study.sync()
+    server, other = hapi.http(center), {"a": "b", "b": "a"}[center]
+    before = study.core()
+    with kept(server, f"Observation/{some_observation(center)['id']}") as observation:
+        server.delete([observation])
+        assert departed(study.sync()) == {"a": {}, "b": {}}
+        report = study.reconcile()
+        assert departed(report) == {center: {"Observation": 1}, other: {}}
+        assert landed(report) == {"a": {}, "b": {}}
+        heads = "SELECT 1 FROM ops.head WHERE center_id = ? AND resource_id = ?"
+        assert study.work(heads, [center, observation["id"]]) == []
+    report = study.reconcile()
+    assert landed(report) == {center: {"Observation": 1}, other: {}}
+    assert departed(report) == {"a": {}, "b": {}}
+    assert study.core() == before
+
+
+@pytest.mark.parametrize("center", ["a", "b"])
+def test_a_recoded_resource_leaves_the_warehouse_alone(study: ServerStudy, hapi: Hapi, center: str) -> None:
+    study.sync()
+    server, other = hapi.http(center), {"a": "b", "b": "a"}[center]
+    with kept(server, f"Observation/{some_observation(center)['id']}") as observation:
+        weight = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}
+        server.put(observation | {"code": weight})
+        assert departed(study.reconcile()) == {center: {"Observation": 1}, other: {}}
+    reasons = study.work("SELECT DISTINCT reason FROM ops.departure")
+    assert reasons == [{"reason": "recoded"}]
 
 
 @pytest.mark.parametrize("center", ["a", "b"])

@@ -9,7 +9,7 @@ from service.demo.server import demo_servers
 from tests.servers.conftest import Expected, assert_same
 from tests.servers.fhir_http import FhirHttp
 from tests.servers.process import ServerProcess
-from tests.servers.server_study import landed, make_study, now
+from tests.servers.server_study import departed, landed, make_study, now
 
 pytestmark = pytest.mark.servers
 ONE_PAGE = 1000
@@ -55,3 +55,21 @@ def test_a_corrected_resource_lands_alone_though_its_version_is_a_uuid(
         finally:
             server.put(condition)
         assert landed(study.sync()) == {"a": {"Condition": 1}, "b": {}}
+
+
+def test_a_deleted_resource_that_reads_404_leaves_the_warehouse_alone(
+    tmp_path: Path, medplum: ServerProcess
+) -> None:
+    server = FhirHttp(medplum.url)
+    with demo_servers(now) as demo:
+        study = make_study(tmp_path, {"a": medplum.url, "b": demo.b_url}, page_size=ONE_PAGE)
+        study.sync()
+        condition = server.get("Condition/2001")
+        server.delete([condition])
+        try:
+            report = study.reconcile()
+        finally:
+            server.put(condition)
+        assert departed(report) == {"a": {"Condition": 1}, "b": {}}
+        assert landed(report) == {"a": {}, "b": {}}
+        assert landed(study.reconcile()) == {"a": {"Condition": 1}, "b": {}}

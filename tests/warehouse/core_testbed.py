@@ -39,6 +39,7 @@ TABLES: dict[str, str] = {
     " event_merge_days INTEGER, days_per_month DOUBLE",
     "flat.patient": "center_id TEXT, run_id INTEGER, patient_key TEXT, gender TEXT, birth_text TEXT,"
     " is_deceased BOOLEAN, deceased_text TEXT",
+    "flat.patient_link": "center_id TEXT, run_id INTEGER, patient_key TEXT, link_type TEXT, other_key TEXT",
     "flat.condition": "center_id TEXT, run_id INTEGER, condition_key TEXT, patient_key TEXT,"
     " clinical_status TEXT, verification_status TEXT, onset_text TEXT, recorded_text TEXT",
     "flat.procedure": "center_id TEXT, run_id INTEGER, procedure_key TEXT, patient_key TEXT,"
@@ -122,6 +123,11 @@ class Bed:
         """A woman born in 1950 unless told otherwise."""
         defaults = {"gender": "female", "birth_text": "1950-06-15"}
         self._resource("patient", name, defaults | columns, patient=None)
+
+    def link(self, patient: str, link_type: str, other: str) -> None:
+        """A Patient.link to another Patient."""
+        keys = {"patient_key": self.key(patient), "other_key": self.key(other)}
+        self.add("flat.patient_link", center_id=self.center, run_id=1, link_type=link_type, **keys)
 
     def condition(self, name: str, *, patient: str = "p1", codes: Codes, **columns: Any) -> None:
         """A confirmed Condition; codes by element ('code', 'body_site')."""

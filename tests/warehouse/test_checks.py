@@ -129,6 +129,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "pain_scores_same_day": lambda bed: bed.score("o9", 5, "2020-03-09"),
     "patient_gender": _replaced_patient(gender="F"),
+    "patient_links": lambda bed: bed.link("p1", "replaced-by", "p2"),
     "patient_unresolved": lambda bed: bed.metastasis("c2", "T8", patient="elsewhere"),
     "procedure_not_completed": lambda bed: bed.cryoablation("x2", "c-p1", status="not-done"),
     "procedure_status": lambda bed: bed.cryoablation("x2", "c-p1", status="done"),
