@@ -32,7 +32,7 @@ def read(told: object, status: int = 200, media_type: str = "application/fhir+js
     server = FhirServer()
     fault = server.add(Fault(lambda seen: seen.path == "/fhir/metadata", lambda _: answer))
     with serving(server), client(server.base_url) as opened:
-        found = capability_of(opened, opened.read("metadata", "its CapabilityStatement"))
+        found = capability_of(opened, opened.fetch("metadata", "its CapabilityStatement"))
     assert fault.fired == 1
     return found
 
@@ -167,7 +167,7 @@ def test_a_failing_or_redirecting_server_is_an_error(status: int) -> None:
     server = FhirServer()
     server.add(Fault(lambda _: True, lambda _: answer, times=9))
     with serving(server), client(server.base_url) as opened, pytest.raises(ServerError, match=str(status)):
-        capability_of(opened, opened.read("metadata", "its CapabilityStatement"))
+        capability_of(opened, opened.fetch("metadata", "its CapabilityStatement"))
 
 
 def test_a_web_page_instead_of_a_statement_is_an_error() -> None:
