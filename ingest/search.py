@@ -70,6 +70,7 @@ def _settled(client: FhirClient, query: Query, limits: WalkLimits) -> Iterator[P
             seen |= page.ids
             yield _noticed(page, query, progress)
         if progress.pages == 1:
+            _require_all(client, page, progress)
             return  # one answer is one moment
         is_settled = True
         for page in _pass(client, query.ids_only(), _Progress(query.resource_type, limits)):
@@ -99,7 +100,7 @@ def _pass(client: FhirClient, query: Query, progress: "_Progress") -> Iterator[P
         yield page
         link = link_of(bundle, "next")
         if link is None:
-            _require_all(client, bundle, page, progress)
+            progress.total = bundle.get("total")
             return
         url = target(client.center, reply, link, query.resource_type)
         progress.follow(client, url, is_empty=not page.resources)
@@ -197,6 +198,7 @@ class _Progress:
     limits: WalkLimits
     visited: set[str] = field(default_factory=set)
     self_link: str | None = None
+    total: object = None
     pages: int = 1
     empty_in_a_row: int = 0
     restarts: int = 0
@@ -232,14 +234,14 @@ class _Progress:
         )
 
 
-def _require_all(client: FhirClient, bundle: JsonObject, page: Page, progress: _Progress) -> None:
+def _require_all(client: FhirClient, page: Page, progress: _Progress) -> None:
     """Raise IncompleteError when the only page has fewer matches than the server says it found.
 
     @medplum/fhir-router 5 gives no next links: what does not fit on the first page is lost without a word.
     Only an answer of one page is judged: a total told beside next links may be an estimate.
     """
-    total, held = bundle.get("total"), len(page.resources) + page.ignored + page.lost
-    if progress.pages == 1 and isinstance(total, int) and total > held:
+    total, held = progress.total, len(page.resources) + page.ignored + page.lost
+    if isinstance(total, int) and total > held:
         raise IncompleteError(
             client.said(
                 f"found {total} matches of a search for {progress.resource_type} and sent {held} "
