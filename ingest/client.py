@@ -124,7 +124,7 @@ class FhirClient:
         """
         if reply.is_oversize:
             raise self.failure(
-                f"sent a page of {resource_type} that is larger than the {PAGE_CAPS.decoded} bytes allowed.",
+                f"sent a page of {resource_type} that is too large, or inflates too much.",
                 "use a smaller page_size.",
             )
         if reply.is_success and reply.resource is not None:

@@ -30,7 +30,9 @@ KEYS = [f"o{number}" for number in range(7)]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--reliability", metavar="FILE", help="write the table of rows, tests and faults to FILE")
+    parser.addoption(
+        "--reliability", metavar="FILE", help="write the table of rows, tests and faults to FILE"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

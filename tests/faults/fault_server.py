@@ -209,7 +209,7 @@ def hung_up(connection: socket.socket, head: bytes, answer: Answer) -> None:
 
 def hanging(seconds: float) -> Send:
     """Silence for a while."""
-    return lambda connection, head, answer: time.sleep(seconds)
+    return lambda *_: time.sleep(seconds)
 
 
 def garbage(connection: socket.socket, head: bytes, answer: Answer) -> None:

@@ -240,7 +240,13 @@ def test_a_link_by_another_address_is_read_below_the_base_where_that_is_configur
 
 @pytest.mark.row(10)
 @pytest.mark.parametrize(
-    "link", ["Observation?_page={page}", "?_page={page}", "/fhir/Observation?_page={page}", "./Observation?_page={page}"]
+    "link",
+    [
+        "Observation?_page={page}",
+        "?_page={page}",
+        "/fhir/Observation?_page={page}",
+        "./Observation?_page={page}",
+    ],
 )
 def test_a_relative_link_is_resolved(
     server: FaultServer, client: FhirClient, fired: Fired, link: str
@@ -263,7 +269,9 @@ def test_a_url_that_the_server_finds_too_long_is_cut_into_halves(
 ) -> None:
     server.put(observation("other", "p4"))
     fired(server.add(Fault(lambda seen: seen.method == "POST", answering(405))))
-    fault = fired(server.add(Fault(lambda seen: len(seen.raw_path) > 110 and first(seen), answering(414), 99)))
+    fault = fired(
+        server.add(Fault(lambda seen: len(seen.raw_path) > 110 and first(seen), answering(414), 99))
+    )
     assert walked(client, PATIENTS) == {*KEYS, "other"}
     assert fault.fired > 0
 

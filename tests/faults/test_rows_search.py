@@ -18,13 +18,12 @@ from tests.faults.habits import (
     CachingServer,
     CoarseServer,
     DeafServer,
-    HabitServer,
     ShortDateServer,
 )
 from tests.faults.test_rows_paging import QUERY, client_of, first, following, ids, walked
 from tests.ingest import test_sync
 from tests.ingest.examples import Resource, chart, observation
-from tests.ingest.loopback import START, Answer, Fault, Seen, outcome
+from tests.ingest.loopback import START, Fault, Seen
 from tests.ingest.test_sync import Place
 from warehouse.connection import Warehouse
 
@@ -103,7 +102,6 @@ def test_strict_handling_refused_is_given_up_once(
     assert fault.fired == 1
 
 
-
 @pytest.mark.row(18)
 def test_instants_are_sent_so_that_no_server_reads_the_year_1(tmp_path: Path, fired: Fired) -> None:
     with (
@@ -150,9 +148,7 @@ def test_a_server_that_knows_gt_only_is_asked_so_from_then_on(fired: Fired) -> N
 
 
 @pytest.mark.row(21)
-def test_a_server_that_knows_no_lastupdated_is_read_anew_with_a_warning(
-    tmp_path: Path, fired: Fired
-) -> None:
+def test_a_server_that_knows_no_lastupdated_is_read_anew_with_a_warning(tmp_path: Path, fired: Fired) -> None:
     with (
         fault_serving(DeafServer(everyone())) as server,
         Warehouse.open(tmp_path / "warehouse") as warehouse,
@@ -293,9 +289,7 @@ def test_entries_are_sorted_by_their_type(server: FaultServer, client: FhirClien
 
 
 @pytest.mark.row(29)
-def test_a_changed_code_map_is_read_anew(
-    place: Place, fired: Fired, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_code_map_is_read_anew(place: Place, fired: Fired, monkeypatch: pytest.MonkeyPatch) -> None:
     place.sync()
     place.night()
     extra = replace(test_sync.CODE_MAP[-1], system="urn:new", code="NEW")

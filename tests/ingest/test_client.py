@@ -212,7 +212,7 @@ def test_a_body_over_the_cap_is_refused(
     monkeypatch.setattr(client_module, "PAGE_CAPS", Caps(decoded=10))
     reply = refusal(server, client, 200, json=EMPTY)
     assert reply.is_oversize
-    with pytest.raises(ServerError, match="larger than the 10 bytes"):
+    with pytest.raises(ServerError, match="too large"):
         client.successful(reply, "Observation")
 
 
