@@ -155,7 +155,8 @@ class FhirClient:
 
     def _strictly(self, method: str, url: str, query: Query, form: str | None) -> Reply:
         """One search request, asking that unknown parameters be refused; without that if that is refused."""
-        is_strict = self.habits.takes_strict
+        # A server that knows no _elements sends whole resources, which shows their ids as well.
+        is_strict = self.habits.takes_strict and not query.is_of_ids
         reply = self._exchange(_search_request(method, url, form, is_strict=is_strict), query.resource_type)
         if not is_strict or reply.status not in _STRICT_REFUSED:
             return reply

@@ -107,6 +107,11 @@ class Query:
         earlier = (self.low - dt.timedelta(seconds=1)).replace(tzinfo=None)
         return self._with_option("_lastUpdated", f"gt{earlier.isoformat(timespec='milliseconds')}Z")
 
+    @property
+    def is_of_ids(self) -> bool:
+        """Whether nothing but ids is asked for."""
+        return self._option("_elements") == "id"
+
     def ids_only(self) -> "Query":
         """The query for the ids of the same resources, in larger pages: ids are small."""
         ids = self._with_option("_elements", "id")

@@ -9,7 +9,7 @@ A marked test that injected nothing fails. `pytest tests/faults --reliability do
 the table of rows, tests and counts anew.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,13 @@ import pytest
 
 from ingest.auth import BearerAuth
 from ingest.client import FhirClient
-from tests.faults.fault_server import FaultServer, fault_serving
-from tests.faults.reliability import Proof, page
+from tests.faults.fault_server import KEYS, FaultServer, fault_serving
+from tests.faults.reliability import Fired, Proof, page
 from tests.ingest.examples import QUICK, center, chart, observation
 from tests.ingest.test_sync import Place
 from warehouse.connection import Warehouse
 
 PROOFS = pytest.StashKey[list[Proof]]()
-Fired = Callable[[Any], Any]
-
-KEYS = [f"o{number}" for number in range(7)]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

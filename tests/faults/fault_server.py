@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.ingest.loopback import Answer, FhirServer, Seen
 
+KEYS = [f"o{number}" for number in range(7)]  # the Observations of the shared server
+
 Send = Callable[[socket.socket, bytes, Answer], None]  # the connection, the usual head, the answer
 When = Callable[[Seen], bool]
 

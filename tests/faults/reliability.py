@@ -3,12 +3,15 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parents[1] / "docs" / "reliability.md"
+
+Fired = Callable[[Any], Any]  # the fixture: takes a fault, or a number of faults, and gives it back
 
 HEAD = """# Reliability
 

@@ -12,8 +12,8 @@ from ingest.instant import instant
 from ingest.search import walk
 from ingest.stream import lines
 from mappings.errors import ServerError
-from tests.faults.conftest import KEYS, Fired
-from tests.faults.fault_server import FaultServer, edited, swapped
+from tests.faults.fault_server import KEYS, FaultServer, edited, swapped
+from tests.faults.reliability import Fired
 from tests.faults.test_rows_paging import QUERY, first, following, walked
 from tests.ingest.examples import Resource, observation
 from tests.ingest.loopback import Answer, Fault, Seen

@@ -9,9 +9,9 @@ from ingest.client import FhirClient
 from ingest.query import CodeFilter, PatientFilter, Query
 from ingest.search import Page, WalkLimits, walk
 from mappings.errors import CryocohortError, IncompleteError, ServerError
-from tests.faults.conftest import KEYS, Fired
-from tests.faults.fault_server import FaultServer, answering, edited, fault_serving, next_link
+from tests.faults.fault_server import KEYS, FaultServer, answering, edited, fault_serving, next_link
 from tests.faults.habits import CappedServer, LiveServer
+from tests.faults.reliability import Fired
 from tests.ingest.examples import LOINC, QUICK, Resource, center, observation
 from tests.ingest.loopback import Answer, Fault, Seen, outcome
 from tests.ingest.test_sync import Place

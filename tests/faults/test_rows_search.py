@@ -11,8 +11,7 @@ from ingest.outcome import OutcomeIssue
 from ingest.query import Query
 from ingest.search import walk
 from mappings.errors import IncompleteError
-from tests.faults.conftest import KEYS, Fired
-from tests.faults.fault_server import FaultServer, answering, edited, fault_serving
+from tests.faults.fault_server import KEYS, FaultServer, answering, edited, fault_serving
 from tests.faults.habits import (
     AfterServer,
     CachingServer,
@@ -20,6 +19,7 @@ from tests.faults.habits import (
     DeafServer,
     ShortDateServer,
 )
+from tests.faults.reliability import Fired
 from tests.faults.test_rows_paging import QUERY, client_of, first, following, ids, walked
 from tests.ingest import test_sync
 from tests.ingest.examples import Resource, chart, observation

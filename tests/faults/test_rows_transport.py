@@ -17,8 +17,8 @@ from ingest.client import FhirClient
 from ingest.stream import BrokenStreamError, Caps, OversizeError, decoded, lines
 from mappings.errors import IncompleteError, ServerError, SignInError, UnreachableError
 from tests.faults import fault_server as wire
-from tests.faults.conftest import KEYS, Fired
-from tests.faults.fault_server import FaultServer, answering
+from tests.faults.fault_server import KEYS, FaultServer, answering
+from tests.faults.reliability import Fired
 from tests.faults.test_rows_paging import QUERY, first, following, walked
 from tests.ingest.examples import QUICK, center
 from tests.ingest.loopback import Fault, outcome
