@@ -36,7 +36,7 @@ def decode_object(body: bytes) -> JsonObject:
     except ArithmeticError:
         raise ValueError("a number beyond what a decimal can hold") from None
     if isinstance(value, dict):
-        if _count_strings(value) != _written_strings(text):
+        if _count_strings(value) != _written_strings(body):
             raise ValueError("a key appears twice in one object")
         return value
     raise ValueError("not a JSON object")
@@ -52,12 +52,10 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _written_strings(text: str) -> int:
+def _written_strings(body: bytes) -> int:
     """How many strings, keys included, a valid JSON text holds: half its quotes that are not escaped."""
-    if "\\" in text:
-        text = text.replace("\\\\", "")  # what is left of backslashes escapes something
-        return (text.count('"') - text.count('\\"')) // 2
-    return text.count('"') // 2
+    escaped = body.replace(rb"\\", b"") if rb"\\" in body else body  # what is left escapes something
+    return (escaped.count(b'"') - escaped.count(rb"\"")) // 2
 
 
 def _count_strings(value: JsonObject) -> int:
