@@ -30,7 +30,7 @@ from ingest.origin import origin_of
 from ingest.outcome import issues_of
 from ingest.query import Query
 from ingest.reply import Reply, http_date, readable, retry_after
-from ingest.stream import BrokenStreamError, Caps, EncodingError, OversizeError, decoded
+from ingest.stream import Caps, EncodingError, OversizeError, decoded
 from ingest.transport import session
 from mappings.errors import ForbiddenError, ServerError, SignInError, UnreachableError
 
@@ -202,6 +202,9 @@ class FhirClient:
         limit = self._policy.body_tries if attempt.is_cut else self._policy.retries + 1
         if tries >= limit or not self._budget.may_retry():
             return False
+        if attempt.reply is None:
+            # Where one connection broke, the idle ones are likely dead too: they would cost the next tries.
+            self._session.close()
         wait = self._policy.wait(tries, attempt.reply.retry_after if attempt.reply is not None else None)
         self._budget.reserve(wait)
         self._is_down.wait(wait)
@@ -241,21 +244,25 @@ class FhirClient:
     def _read(self, response: requests.Response, resource_type: str) -> _Attempt:
         try:
             body = _body(response)
-        except (HTTPError, BrokenStreamError):
-            # Fewer bytes than announced, a missing last chunk, a gzip stream without its end, a slow drip.
+        except (HTTPError, ValueError) as error:
             if _is_success(response):
-                return _Attempt(is_cut=True)
+                return self._unread(response, error, resource_type)
             body = b""  # of a failure the status tells enough
-        except OversizeError:
-            return _Attempt(_reply(response, None, is_oversize=True))
-        except EncodingError:
-            raise self.failure(
-                f"answered a search for {resource_type} in a content encoding that was not asked for.",
-                "ask the center's server team, or that of the proxy before it.",
-            ) from None
         if not _is_success(response):
             return _Attempt(_reply(response, readable(body)))
         return self._decoded(response, body, resource_type)
+
+    def _unread(self, response: requests.Response, error: Exception, resource_type: str) -> _Attempt:
+        """What a success is whose body could not be read."""
+        if isinstance(error, OversizeError):
+            return _Attempt(_reply(response, None, is_oversize=True))
+        if isinstance(error, EncodingError):
+            raise self.failure(
+                f"answered a search for {resource_type} in a content encoding that was not asked for.",
+                "ask the center's server team, or that of the proxy before it.",
+            )
+        # Fewer bytes than announced, a missing last chunk, a gzip stream without its end, a slow drip.
+        return _Attempt(is_cut=True)
 
     def _decoded(self, response: requests.Response, body: bytes, resource_type: str) -> _Attempt:
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

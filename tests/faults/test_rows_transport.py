@@ -84,11 +84,16 @@ def test_a_failure_tells_its_status_and_nothing_of_its_body(
 
 
 @pytest.mark.row(31)
-def test_a_failure_whose_body_is_cut_keeps_its_status(
-    server: FaultServer, client: FhirClient, fired: Fired
+@pytest.mark.parametrize(
+    "send",
+    [wire.cut_after(0.5), wire.encoded("br", bytes), wire.encoded("gzip", bytes)],
+    ids=["cut", "br", "gzip"],
+)
+def test_a_failure_whose_body_cannot_be_read_keeps_its_status(
+    server: FaultServer, client: FhirClient, fired: Fired, send: wire.Send
 ) -> None:
     server.add(Fault(first, answering(403, b"SECRET" * 10), 99))
-    fired(server.inject(first, wire.cut_after(0.5), 99))
+    fired(server.inject(first, send, 99))
     with pytest.raises(SignInError, match="answered 403"):
         walked(client)
 
