@@ -31,9 +31,20 @@ class BoundedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _pools(self._exchange_seconds)
 
 
+class PlainSession(requests.Session):
+    """A session to which a redirect is an answer like any other.
+
+    Told not to follow redirects, requests still reads the whole body of one, without a cap, and parses its
+    Location, which raises ValueError for some.
+    """
+
+    def get_redirect_target(self, _resp: requests.Response) -> None:
+        """None: there is nowhere to go on to."""
+
+
 def session(exchange_seconds: float, connections: int) -> requests.Session:
     """A session that ignores the environment (.netrc, proxies) and speaks over bounded connections."""
-    opened = requests.Session()
+    opened = PlainSession()
     opened.trust_env = False
     for scheme in ("https://", "http://"):
         opened.mount(scheme, BoundedAdapter(exchange_seconds, connections))

@@ -98,6 +98,23 @@ def test_a_failure_whose_body_cannot_be_read_keeps_its_status(
         walked(client)
 
 
+@pytest.mark.row(31)
+@pytest.mark.parametrize("location", ["http://[::1", "//", "/fhir/Observation", "\x00", "http://internal/"])
+def test_a_redirect_is_told_and_neither_followed_nor_read(
+    server: FaultServer, client: FhirClient, fired: Fired, location: str
+) -> None:
+    bomb = gzip.compress(b"0" * 50_000_000)
+    server.add(Fault(following, answering(302, b"", Location=location), 99))
+    fired(server.inject(following, wire.encoded("gzip", lambda _: bomb), 99))
+    tracemalloc.start()
+    with pytest.raises(ServerError, match=r"answered 302.*redirects are not followed"):
+        walked(client)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 35_000_000
+    assert not any(seen.path == "/fhir/Observation" and not seen.query for seen in server.seen)
+
+
 WAITS = [
     "0",
     "-5",
