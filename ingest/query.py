@@ -19,6 +19,8 @@ _REFERENCE = re.compile(
     r"(?:/_history/[A-Za-z0-9.-]{1,64})?"
 )
 
+_IDS = "id,meta"
+
 
 def escape(text: str) -> str:
     r"""A value for a search parameter with FHIR's separators `\ $ , |` escaped."""
@@ -109,12 +111,12 @@ class Query:
 
     @property
     def is_of_ids(self) -> bool:
-        """Whether nothing but ids is asked for."""
-        return self._option("_elements") == "id"
+        """Whether nothing but ids is asked for, and when they were written."""
+        return self._option("_elements") == _IDS
 
     def ids_only(self) -> "Query":
-        """The query for the ids of the same resources, in larger pages: ids are small."""
-        ids = self._with_option("_elements", "id")
+        """The query for ids and meta of the same resources, in larger pages: they are small."""
+        ids = self._with_option("_elements", _IDS)
         return ids if self.count is None else ids.with_count(max(self.count, min(5 * self.count, 1000)))
 
     def admits(self, resource: Mapping[str, Any], base_url: str) -> bool:

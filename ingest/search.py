@@ -62,7 +62,7 @@ def walk(client: FhirClient, query: Query, limits: WalkLimits | None = None) -> 
 
 
 def _settled(client: FhirClient, query: Query, limits: WalkLimits) -> Iterator[Page]:
-    """Full passes, each followed by a check, until a check finds no id that no pass has brought."""
+    """Full passes, each followed by a check, until a check finds no match that was missed."""
     seen: set[str] = set()
     for _ in range(limits.passes):
         progress = _Progress(query.resource_type, limits)
@@ -74,7 +74,7 @@ def _settled(client: FhirClient, query: Query, limits: WalkLimits) -> Iterator[P
             return  # one answer is one moment
         is_settled = True
         for page in _pass(client, query.ids_only(), _Progress(query.resource_type, limits)):
-            is_settled = page.ids <= seen
+            is_settled = not _has_missed(page, seen, progress.started)
             if page.issues or page.lost:  # its resources are parts of resources, and never data
                 yield replace(page, resources=(), ignored=0)
             if not is_settled:
@@ -89,6 +89,24 @@ def _settled(client: FhirClient, query: Query, limits: WalkLimits) -> Iterator[P
     )
 
 
+def _has_missed(page: Page, seen: set[str], started: dt.datetime | None) -> bool:
+    """Whether a page has a match that no pass brought.
+
+    What was written after the pass had started is no miss: the watermark lies before it, so the next night
+    asks for it. Else a server at work all night would never settle.
+    """
+
+    def is_later(resource: JsonObject) -> bool:
+        told = _last_updated(resource)
+        return started is not None and told is not None and told > started
+
+    return any(each["id"] not in seen and not is_later(each) for each in page.resources if _has_id(each))
+
+
+def _has_id(resource: JsonObject) -> bool:
+    return isinstance(resource.get("id"), str)
+
+
 def _pass(client: FhirClient, query: Query, progress: "_Progress") -> Iterator[Page]:
     """The pages from the first to the one without a next link, again from the first when a link expired."""
     reply = _first(client, query)
@@ -96,6 +114,7 @@ def _pass(client: FhirClient, query: Query, progress: "_Progress") -> Iterator[P
         bundle = searchset(client, reply, query.resource_type)
         if progress.pages == 1:
             progress.self_link = link_of(bundle, "self")  # on later pages it is often wrong
+            progress.started = reply.server_time
         page = page_of(bundle, query.resource_type, reply.server_time)
         yield page
         link = link_of(bundle, "next")
@@ -198,6 +217,7 @@ class _Progress:
     limits: WalkLimits
     visited: set[str] = field(default_factory=set)
     self_link: str | None = None
+    started: dt.datetime | None = None
     total: object = None
     pages: int = 1
     empty_in_a_row: int = 0

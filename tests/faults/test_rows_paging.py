@@ -1,5 +1,6 @@
 """Rows 1-13: walking from page to page, whatever the next links do."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -95,6 +96,21 @@ def test_a_resource_that_slips_to_a_page_already_read_is_found_by_the_second_pas
         fired(server.add(Fault(first, delete_first)))
         with client_of(server) as client:
             assert set(KEYS) - {"o0"} <= walked(client)
+
+
+@pytest.mark.row(3)
+def test_what_is_written_during_the_walk_is_left_to_the_next_night(fired: Fired) -> None:
+    with fault_serving(LiveServer([observation(key, "p1") for key in KEYS])) as server:
+
+        def write_one(answer: Answer) -> Answer:
+            server.clock += dt.timedelta(seconds=2)
+            server.put(observation(f"a{len(server.seen)}", "p1"))  # before the page being read
+            return answer
+
+        fired(server.add(Fault(lambda seen: seen.is_next or checking(seen), write_one, 99)))
+        with client_of(server) as client:
+            assert set(KEYS) <= walked(client)
+        assert [checking(seen) for seen in server.seen if first(seen)] == [False, True]
 
 
 @pytest.mark.row(3)
