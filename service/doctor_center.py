@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 
+from ingest.budget import RetryPolicy
 from ingest.center import Center
-from ingest.client import FhirClient, RetryPolicy
+from ingest.client import FhirClient
 from mappings.errors import ConfigError, TerminologyError, ViewError
 from mappings.terminology import load_aliases, load_codes
 from mappings.terminology_check import check_center as check_codes

@@ -94,12 +94,14 @@ class Schedule(_Strict):
 
 
 class Ingest(_Strict):
-    """How much is asked again, how much invalid content is too much, and when deletions are looked for."""
+    """How much is asked again, what a run may spend, what is too much, and when deletions are looked for."""
 
     overlap_hours: Annotated[int, Field(ge=1)] = 24
     max_invalid_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
     reconcile_days: Annotated[int, Field(ge=1)] = 7
     max_deleted_percent: Annotated[float, Field(ge=0, le=100)] = 2.0
+    max_requests_per_center: Annotated[int, Field(ge=1)] = 50_000
+    max_minutes_per_center: Annotated[float, Field(gt=0)] = 180.0
 
 
 class WarehousePlace(_Strict):
@@ -186,6 +188,8 @@ class Search(_Strict):
     patient_batch: Annotated[int, Field(ge=1, le=500)] = 50
     connect_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
     read_timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    concurrency: Annotated[int, Field(ge=1, le=32)] = 4
+    rewrite_links: bool = False
 
 
 class CenterFile(_Strict):
