@@ -124,7 +124,7 @@ class Pages:
         path, _, query = target.partition("?")
         asked = parse_qs(query or form)
         page = int(asked.get("page", ["0"])[0])
-        ids_only = "ids" in asked or asked.get("_elements") == ["id"]
+        ids_only = "ids" in asked or asked.get("_elements", [""])[0].startswith("id")
         if path.endswith("/metadata"):
             return self._capability
         if "Patient" in path:

@@ -62,7 +62,7 @@ def refused(server: FhirServer, tls: Tls) -> str:
     with pytest.raises(ServerError) as caught:
         read(server, tls)
     assert server.seen == []
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
     return str(caught.value)
 
 
