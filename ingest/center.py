@@ -7,6 +7,7 @@ from typing import Literal
 
 from ingest.auth import Auth, NoAuth
 from ingest.origin import Origin, origin_of
+from ingest.source import BySearch, Source
 from mappings.errors import ConfigError
 
 FhirVersion = Literal["R4", "R5"]
@@ -19,7 +20,7 @@ class Center:
     """One FHIR server to read; raises ConfigError for an address that must not be used.
 
     `overlap` is how much already read time is asked again (index lag and clock skew of servers);
-    `concurrency` is how many queries may be under way at once;
+    `concurrency` is how many queries may be under way at once; `source` is how the server is read;
     timeouts are in seconds.
     """
 
@@ -34,6 +35,7 @@ class Center:
     connect_timeout: float = 10.0
     read_timeout: float = 120.0
     auth: Auth = field(default_factory=NoAuth)
+    source: Source = field(default_factory=BySearch)
 
     def __post_init__(self) -> None:
         if not _CENTER_ID.fullmatch(self.center_id):

@@ -10,14 +10,15 @@ Habits of servers met here: some refuse POST _search, some refuse `Prefer: handl
 from a cache of the last minute (hapifhir/hapi-fhir#647).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util.retry import Retry
 
 from ingest.auth import OriginAuth
@@ -26,7 +27,9 @@ from ingest.decode import JsonObject, decode_object
 from ingest.origin import origin_of
 from ingest.outcome import issues_of
 from ingest.query import Query
-from ingest.reply import Reply, http_date, readable
+from ingest.reply import Reply, Stream, StreamRequest, http_date, readable
+from ingest.source import ByExport
+from ingest.stream import BrokenStreamError
 from mappings.errors import ForbiddenError, ServerError, SignInError, UnreachableError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -72,9 +75,11 @@ class FhirClient:
 
     def __init__(self, center: Center, policy: RetryPolicy | None = None) -> None:
         self.center = center
-        self._policy = policy or RetryPolicy()
+        self.policy = policy or RetryPolicy()
         self._auth = OriginAuth(center.auth, center.origin)
-        self._session = _session(self._policy)
+        self._session = _session(self.policy)
+        # Whoever reads a stream also knows which request may be repeated: a kick-off, say, may not.
+        self._streams = _session(replace(self.policy, retries=0))
         self._takes_post: bool | None = None  # not known before the first search
         self._takes_strict = True
 
@@ -89,6 +94,7 @@ class FhirClient:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+        self._streams.close()
 
     def is_too_long(self, query: Query) -> bool:
         """Whether the query must be cut before it is asked: by GET its URL would be too long."""
@@ -115,6 +121,41 @@ class FhirClient:
     def get(self, url: str, resource_type: str) -> Reply:
         """The answer to a link the server gave; raises ServerError, before sending, for another origin."""
         return self._exchange(requests.Request("GET", url, headers=_HEADERS), resource_type)
+
+    @contextmanager
+    def stream(self, request: StreamRequest) -> Iterator[Stream]:
+        """One exchange whose body is read while the block runs; nothing is tried twice.
+
+        Raises ServerError, before sending, for an origin that is neither the center's nor a file origin of
+        its export, and UnreachableError. The credential goes to the center's origin only.
+        """
+        prepared = self._streams.prepare_request(
+            requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body)
+        )
+        if self._require_known(request.url) and request.is_signed:
+            self._auth(prepared)
+        timeout = (self.center.connect_timeout, self.center.read_timeout)
+        try:
+            response = self._streams.send(prepared, timeout=timeout, allow_redirects=False, stream=True)
+        except requests.RequestException as error:
+            raise UnreachableError(
+                self.said(f"could not be reached for its export ({type(error).__name__})."),
+                "check that the server is up; what was exported is asked for again by the next sync.",
+            ) from None
+        with response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            yield Stream(response.status_code, request.url, headers, _chunks(response))
+
+    def _require_known(self, url: str) -> bool:
+        """Whether `url` is the center's own; raises ServerError when it is not even a file origin."""
+        origin, source = origin_of(url), self.center.source
+        others = source.file_origins if isinstance(source, ByExport) else frozenset()
+        if origin is None or (origin != self.center.origin and origin not in others):
+            raise self.failure(
+                "gave a link away from its own origin for its export; nothing was sent there.",
+                "if the files lie there on purpose, add that origin to bulk.file_origins in center.toml.",
+            )
+        return origin == self.center.origin
 
     def successful(self, reply: Reply, resource_type: str) -> JsonObject:
         """The resource in a successful reply.
@@ -168,13 +209,13 @@ class FhirClient:
             )
         prepared = self._session.prepare_request(request)
         self._auth(prepared)
-        for _ in range(self._policy.body_tries):
+        for _ in range(self.policy.body_tries):
             reply = self._send(prepared, resource_type)
             if reply is not None:
                 return reply
         raise UnreachableError(
             self.said(
-                f"cut its answer to a search for {resource_type} short {self._policy.body_tries} times."
+                f"cut its answer to a search for {resource_type} short {self.policy.body_tries} times."
             ),
             "a proxy in between may limit size or time; try a smaller page_size.",
         )
@@ -256,6 +297,13 @@ def _session(policy: RetryPolicy) -> requests.Session:
     session.mount("https://", HTTPAdapter(max_retries=retry))
     session.mount("http://", HTTPAdapter(max_retries=retry))
     return session
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    try:
+        yield from response.raw.stream(_CHUNK_BYTES, decode_content=False)
+    except HTTPError:
+        raise BrokenStreamError("the body broke off") from None
 
 
 def _is_framed(headers: Mapping[str, str]) -> bool:
