@@ -18,7 +18,6 @@ from ingest.manifest import Manifest, parse_manifest
 from ingest.reply import StreamRequest
 from mappings.errors import ExpiredExportError, IncompleteError, ServerError, UnreachableError
 
-LONGEST_POLL = 600.0  # seconds between two questions, however long the server asks to wait
 MANIFEST_PARTS = 1_000
 _REFUSED_PARAMETER = frozenset({400, 404, 405, 415, 422, 501})
 _NOT_BEGUN = frozenset({429, 503})
@@ -56,20 +55,28 @@ def kick_off(http: BulkHttp, request: ExportRequest) -> Accepted:
     return Accepted(urljoin(answer.url, location), asked, answer.server_time)
 
 
-def await_manifest(http: BulkHttp, status_url: str, deadline: dt.datetime) -> Manifest:
-    """Wait until the export is ready, `deadline` at most, and give its whole manifest.
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Until when an export is waited for, and how many seconds may lie between two questions for it."""
+
+    deadline: dt.datetime
+    longest_poll: float
+
+
+def await_manifest(http: BulkHttp, status_url: str, patience: Patience) -> Manifest:
+    """Wait until the export is ready and give its whole manifest.
 
     Raises ExpiredExportError when the server no longer knows it, IncompleteError when it is not ready in time
     or the sync is to stop, ServerError when it failed.
     """
-    manifest, seen = _parsed(http, _finished(http, status_url, deadline)), {status_url}
+    manifest, seen = _parsed(http, _finished(http, status_url, patience)), {status_url}
     while manifest.next_url is not None:
         if manifest.next_url in seen or len(seen) > MANIFEST_PARTS:
             raise http.client.failure(
                 "gave a manifest whose parts never end.", "ask the center's server team."
             )
         seen.add(manifest.next_url)
-        manifest = manifest.and_then(_parsed(http, _finished(http, manifest.next_url, deadline)))
+        manifest = manifest.and_then(_parsed(http, _finished(http, manifest.next_url, patience)))
     return manifest
 
 
@@ -99,7 +106,7 @@ def _not_accepted(http: BulkHttp, answer: Answer) -> Exception:
     return error
 
 
-def _finished(http: BulkHttp, url: str, deadline: dt.datetime) -> Answer:
+def _finished(http: BulkHttp, url: str, patience: Patience) -> Answer:
     """The first answer that is 200; 429 is as good as 202, and a few failures in a row are borne."""
     polls, failures = 0, 0
     while True:
@@ -116,7 +123,8 @@ def _finished(http: BulkHttp, url: str, deadline: dt.datetime) -> Answer:
                 "run again: the same export is taken up while the server holds it.",
             )
         polls += 1
-        http.wait(min(http.seconds(answer, polls), LONGEST_POLL, _left(http, deadline)))
+        left = _left(http, patience.deadline)
+        http.wait(min(http.seconds(answer, polls), patience.longest_poll, left))
 
 
 def _polled(http: BulkHttp, url: str) -> Answer | None:

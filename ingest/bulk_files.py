@@ -75,6 +75,7 @@ def _write(http: BulkHttp, stream: Stream, path: Path) -> None:
     try:
         with path.open("wb") as target:
             for piece in decoded(stream.chunks, stream.encoding, CAPS):
+                http.go_on()
                 target.write(piece)
     except (OversizeError, EncodingError) as error:
         raise http.client.failure(

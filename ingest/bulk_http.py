@@ -67,18 +67,20 @@ class BulkHttp:
 
     def wait(self, seconds: float) -> None:
         """Wait, in steps short enough to notice that the sync is to stop: then raises IncompleteError."""
+        self.go_on()
         left = seconds
-        while True:
-            if self._is_stopping():
-                raise IncompleteError(
-                    f"The sync of center {self.client.center.center_id} was asked to stop while it waited "
-                    "for an export.",
-                    "run `cryocohort sync` again: it takes up the same export.",
-                )
-            if left <= 0:
-                return
+        while left > 0:
             self._pause(min(left, 1.0))
             left -= 1.0
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Raise IncompleteError when the sync is to stop."""
+        if self._is_stopping():
+            raise IncompleteError(
+                f"The sync of center {self.client.center.center_id} was asked to stop during an export.",
+                "run `cryocohort sync` again: it takes up the same export.",
+            )
 
     def seconds(self, answer: Answer | None, number: int) -> float:
         """How long to wait after the `number`-th try: what the server asks, at least our backoff."""

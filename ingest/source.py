@@ -18,13 +18,15 @@ class ByExport:
 
     `sends_type_filter`: the codes go along as `_typeFilter`, so that the server leaves out the rest.
     `file_origins`: where files may lie besides the center's own origin; no credential is ever sent there.
-    `longest_wait`: an export not ready that long after it was asked for is given up.
+    `longest_wait`: an export not ready that long after it was asked for is given up. `longest_poll`: seconds
+    between two questions for it, however long the server asks to wait.
     """
 
     group_id: str | None = None
     sends_type_filter: bool = False
     file_origins: frozenset[Origin] = frozenset()
     longest_wait: dt.timedelta = dt.timedelta(hours=4)
+    longest_poll: float = 600.0
 
     @property
     def operation(self) -> str:

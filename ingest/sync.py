@@ -1,4 +1,4 @@
-"""The story of one center's sync by search.
+"""The story of one center's sync, by search; those by export and from a folder: bulk_sync.py, folder_sync.py.
 
 The cohort's procedures are read first, then, per batch of patients, everything else, several queries at a
 time. Each answer lands with its watermark; what fails is told. A type that cannot be read leaves the others
@@ -9,12 +9,16 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ingest.bulk_sync import sync_by_export
 from ingest.center import Center
 from ingest.client import FhirClient
 from ingest.context import Progress, SyncContext, UnitLanded
+from ingest.export_landing import ExportLanding
+from ingest.folder_sync import sync_from_folder
 from ingest.landing import Landing
 from ingest.plan import Ask, Task, asks, cohort_task, patient_tasks
 from ingest.search import walk
+from ingest.source import ByExport, ByFolder, BySearch
 from ingest.tally import CenterReport, Tally
 from mappings.errors import ForbiddenError, IncompleteError, ServerError, SignInError, UnreachableError
 from warehouse.connection import Warehouse
@@ -32,10 +36,17 @@ def sync_center(
     Anything else (configuration, warehouse) is not the center's and is raised.
     """
     tally = Tally(center.center_id)
-    sync = _Sync(center, client, warehouse, context, tally)
+    landing = ExportLanding(center, warehouse, context, tally)
     try:
-        sync.read_cohort(asks(center, context.code_map, "cohort"))
-        sync.read_patients(asks(center, context.code_map, "patient"))
+        match center.source:
+            case ByExport() as source:
+                sync_by_export(source, client, landing)
+            case ByFolder() as source:
+                sync_from_folder(source, landing)
+            case BySearch():
+                sync = _Sync(center, client, warehouse, context, tally)
+                sync.read_cohort(asks(center, context.code_map, "cohort"))
+                sync.read_patients(asks(center, context.code_map, "patient"))
     except (ServerError, SignInError) as error:
         tally.fail(error)
     return tally.report()

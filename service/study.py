@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ingest.auth import Auth, BasicAuth, BearerAuth, NoAuth
 from ingest.center import Center
+from ingest.origin import origin_of
+from ingest.source import ByExport, ByFolder, BySearch, Source
 from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
 from outcomes.report import CenterFacts, ReportFacts
 from service import settings as configured
@@ -39,7 +41,26 @@ def _ingest_center(center: configured.CenterSettings, overlap: dt.timedelta) -> 
         connect_timeout=search.connect_timeout_seconds,
         read_timeout=search.read_timeout_seconds,
         auth=_credentials(center),
+        source=_source(center),
     )
+
+
+def _source(center: configured.CenterSettings) -> Source:
+    """How the center is read."""
+    file = center.file
+    match file.mode:
+        case "search":
+            return BySearch()
+        case "bulk":
+            return ByExport(
+                group_id=file.bulk.group or None,
+                sends_type_filter=file.bulk.type_filter,
+                file_origins=frozenset(filter(None, map(origin_of, file.bulk.file_origins))),
+                longest_wait=dt.timedelta(minutes=file.bulk.wait_minutes),
+                longest_poll=file.bulk.longest_poll_seconds,
+            )
+        case "ndjson":
+            return ByFolder((center.folder / file.ndjson.folder).resolve())
 
 
 def _credentials(center: configured.CenterSettings) -> Auth:
