@@ -116,7 +116,7 @@ def _finished(http: BulkHttp, url: str, patience: Patience) -> Answer:
         is_under_way = answer is not None and answer.status in _UNDER_WAY
         failures = 0 if is_under_way else failures + 1
         if answer is not None and not is_under_way and not _may_pass(answer):
-            raise http.refused(answer, "a question for its export")
+            raise _failed(http, answer)
         if failures > http.client.policy.retries:
             raise UnreachableError(
                 http.client.said(f"failed {failures} times in a row when asked for its export."),
@@ -125,6 +125,13 @@ def _finished(http: BulkHttp, url: str, patience: Patience) -> Answer:
         polls += 1
         left = _left(http, patience.deadline)
         http.wait(min(http.seconds(answer, polls), patience.longest_poll, left))
+
+
+def _failed(http: BulkHttp, answer: Answer) -> Exception:
+    error = http.refused(answer, "a question for its export")
+    if isinstance(error, UnreachableError):
+        return ServerError(error.message, "the export failed there; the next sync asks for another.")
+    return error
 
 
 def _polled(http: BulkHttp, url: str) -> Answer | None:
