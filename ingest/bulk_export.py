@@ -4,7 +4,7 @@ The status URL is in the ledger before anybody waits. An export that the server 
 once more; one that is not ready in time, or that is done with, is deleted at the server and in the ledger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -95,14 +95,11 @@ class Exporter:
         return taken
 
     def _downloaded(self, export: OpenExport, manifest: Manifest, request: ExportRequest) -> Taken:
-        wanted = [
-            file
-            for file in manifest.output
-            if file.resource_type is None or file.resource_type in {*request.types, "OperationOutcome"}
-        ]
-        files = self._download_all(wanted)
+        files = self._download_all(_of_types(manifest.output, {*request.types, None}))
         deleted = deleted_in(self._download_all(manifest.deleted), request.types)
-        losses = [*self._reported(self._download_all(manifest.error)), *self._undeleted(deleted)]
+        # Some servers list their errors among the output.
+        errors = [*manifest.error, *_of_types(manifest.output, {"OperationOutcome"})]
+        losses = [*self._reported(self._download_all(errors)), *self._undeleted(deleted)]
         told = manifest.transaction_time
         return Taken(
             files=files,
@@ -142,3 +139,7 @@ class Exporter:
         with suppress(ServerError, SignInError):
             delete(self._http, export.status_url)
         forget_export(self._warehouse, export)
+
+
+def _of_types(files: Sequence[ExportFile], types: Collection[str | None]) -> list[ExportFile]:
+    return [file for file in files if file.resource_type in types]

@@ -147,6 +147,17 @@ def test_an_error_file_makes_the_sync_incomplete_and_keeps_what_came(place: Plac
 
 
 @pytest.mark.row(53)
+def test_errors_listed_among_the_output_are_errors(place: Place) -> None:
+    place.server.errors = [issue("error", "exception")]
+    fired = editing(place, lambda document: document["output"].extend(document.pop("error")))
+    report = place.sync()
+    assert fired
+    assert report.status == "incomplete"
+    assert "OperationOutcome: exception" in report.reasons[0]
+    assert place.watermarks("Observation") == set()
+
+
+@pytest.mark.row(53)
 def test_a_file_of_warnings_is_no_loss(place: Place) -> None:
     place.server.errors = [issue("warning", "processing"), issue("information", "informational")]
     assert place.sync().status == "complete"
