@@ -10,11 +10,11 @@ Habits of servers met here: HAPI gives the result of an equal export of the last
 import datetime as dt
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urljoin
 
 from ingest.bulk_http import BUSY, HEADERS, Answer, BulkHttp, accepting
 from ingest.bulk_request import ExportRequest
 from ingest.manifest import Manifest, parse_manifest
+from ingest.origin import resolved
 from ingest.reply import StreamRequest
 from mappings.errors import ExpiredExportError, IncompleteError, ServerError, UnreachableError
 
@@ -52,7 +52,7 @@ def kick_off(http: BulkHttp, request: ExportRequest) -> Accepted:
             "accepted an export without saying where it will be (Content-Location).",
             "a proxy may drop that header; ask the center's server team.",
         )
-    return Accepted(urljoin(answer.url, location), asked, answer.server_time)
+    return Accepted(resolved(answer.url, location), asked, answer.server_time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urljoin
 
 from ingest.bulk_http import BUSY, Answer, BulkHttp, accepting
 from ingest.manifest import ExportFile
+from ingest.origin import resolved
 from ingest.reply import Stream, StreamRequest
 from ingest.stream import BrokenStreamError, Caps, EncodingError, OversizeError, decoded
 from mappings.errors import UnreachableError, WarehouseError
@@ -65,7 +65,7 @@ def _followed(http: BulkHttp, file: ExportFile) -> Iterator[Stream]:
             if stream.status not in _MOVED or location is None:
                 yield stream
                 return
-            url = urljoin(url, location)
+            url = resolved(url, location)
     raise http.client.failure(
         f"redirected a file of its export more than {REDIRECTS} times.", "ask the center's server team."
     )

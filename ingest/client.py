@@ -129,10 +129,11 @@ class FhirClient:
         Raises ServerError, before sending, for an origin that is neither the center's nor a file origin of
         its export, and UnreachableError. The credential goes to the center's origin only.
         """
+        is_own = self._require_known(request.url)
         prepared = self._streams.prepare_request(
             requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body)
         )
-        if self._require_known(request.url) and request.is_signed:
+        if is_own and request.is_signed:
             self._auth(prepared)
         timeout = (self.center.connect_timeout, self.center.read_timeout)
         try:
@@ -280,6 +281,13 @@ def _search_request(method: str, url: str, form: str | None, *, is_strict: bool)
     return requests.Request(method, url, headers=headers, data=form)
 
 
+class _Session(requests.Session):
+    """A session that does not look where a redirect leads: requests raises ValueError for some Locations."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: redirects are not followed."""
+
+
 def _session(policy: RetryPolicy) -> requests.Session:
     retry = CappedRetry(
         total=policy.retries,
@@ -292,7 +300,7 @@ def _session(policy: RetryPolicy) -> requests.Session:
         retry_after_max=int(policy.max_wait),
         raise_on_status=False,
     )
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.mount("https://", HTTPAdapter(max_retries=retry))
     session.mount("http://", HTTPAdapter(max_retries=retry))

@@ -8,11 +8,11 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urljoin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest.accept import instant
+from ingest.origin import resolved
 
 
 class _Told(BaseModel):
@@ -85,11 +85,11 @@ def parse_manifest(document: Mapping[str, Any], url: str) -> Manifest:
 
     def files(listed: Sequence[_File] | None) -> tuple[ExportFile, ...]:
         return tuple(
-            ExportFile(urljoin(url, each.url), each.type, each.count, told.needs_token)
+            ExportFile(resolved(url, each.url), each.type, each.count, told.needs_token)
             for each in listed or ()
         )
 
-    links = [urljoin(url, link.url) for link in told.link or () if link.relation == "next"]
+    links = [resolved(url, link.url) for link in told.link or () if link.relation == "next"]
     return Manifest(
         transaction_time=instant(told.transaction_time),
         output=files(told.output),

@@ -8,6 +8,7 @@ characters) is refused instead of interpreted.
 import ipaddress
 import re
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
@@ -35,6 +36,14 @@ class Origin:
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+
+def resolved(base: str, link: str) -> str:
+    """`link` resolved against `base`; an empty text, which has no origin, when it cannot be read."""
+    try:
+        return urljoin(base, link)
+    except ValueError:
+        return ""
 
 
 def origin_of(url: str) -> Origin | None:

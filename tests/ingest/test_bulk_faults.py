@@ -484,6 +484,50 @@ def test_a_redirected_file_is_followed_to_known_origins_only_and_without_the_tok
     assert all("Authorization" not in asked.headers for asked in elsewhere.seen)
 
 
+@pytest.mark.row(51)
+@pytest.mark.row(57)
+@pytest.mark.parametrize("where", ["file", "part", "status", "redirect"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "http://127.0.0.1:{sink}/fhir/files/x/y",
+        "HTTP://127.0.0.1:{sink}/",
+        "//127.0.0.1:{sink}/fhir/files/x/y",
+        "http://127.0.0.1:{own}@127.0.0.1:{sink}/",
+        "http://127.0.0.1:{own}\\@127.0.0.1:{sink}/",
+        "http:\\\\127.0.0.1:{sink}\\files",
+        "http://localhost:{sink}/",
+        "http://[::1]:{sink}/",
+        " http://127.0.0.1:{sink}/",
+        "http://127.0.0.1:{sink}#@127.0.0.1:{own}/",
+        "http://127.0.0.1:{own}0/",
+        "file:///etc/passwd",
+        "http://[nowhere/",
+        "http://127.0.0.1\u2100.example.org/",
+        "https://127.0.0.1:{own}/fhir/files/x/y",
+    ],
+)
+def test_no_url_of_a_server_carries_anything_to_another_origin(
+    place: Place, elsewhere: BulkServer, where: str, spelling: str
+) -> None:
+    own, sink = (each.base_url.split(":")[2].removesuffix("/fhir") for each in (place.server, elsewhere))
+    url = spelling.format(own=own, sink=sink)
+    elsewhere.answer = lambda asked: elsewhere.seen.append(asked) or Answer(404)  # type: ignore[method-assign,func-returns-value]
+    place.server.token, place.server.files_need_token = TOKEN, True
+    faults = {
+        "file": manifest(lambda document: document["output"][0].update(url=url), times=9),
+        "part": manifest(lambda document: document.update(link=[{"relation": "next", "url": url}]), times=9),
+        "status": Fault(about("kick-off"), lambda answer: answer.with_headers(Content_Location=url)),
+        "redirect": Fault(about("file"), lambda _: Answer(302, headers={"Location": url}), times=99),
+    }
+    fault = place.server.add(faults[where])
+    report = place.sync(auth=BearerAuth(TOKEN))
+    assert fault.fired >= 1
+    assert report.status == "incomplete"
+    assert elsewhere.seen == []
+    assert TOKEN not in str(report.error)
+
+
 def test_a_file_redirected_in_circles_is_given_up(place: Place) -> None:
     def again(answer: Answer) -> Answer:
         return Answer(302, headers={"Location": place.server.seen[-1].path})

@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import json
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -355,6 +356,23 @@ def test_the_cohort_is_found_by_code_whoever_the_patient_is(tmp_path: Path) -> N
     file = DataFile(path, types_in(path))
     (page,) = pages([file], cohort_task(center(NOWHERE), ask, {}), NOWHERE, NOW)
     assert [each["id"] for each in page.resources] == ["c1"]
+
+
+def test_memory_is_bounded_by_the_page_and_not_by_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ndjson, "PAGE_RESOURCES", 50)
+    line = lines([observation("o1", "p1") | {"note": [{"text": "x" * 2_000}]}])
+    peaks = []
+    for number in (500, 5_000):
+        file = file_of(tmp_path, line * number, count=number)
+        (ask,) = [each for each in asks(center(NOWHERE), CODE_MAP, "patient") if _is(each, "Observation")]
+        task = patients_task(center(NOWHERE), ask, ["p1"])
+        tracemalloc.start()
+        assert sum(len(page.resources) for page in pages([file], task, NOWHERE, NOW)) == number
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0] < 5_000 * len(line)
 
 
 def test_types_are_found_by_content(tmp_path: Path) -> None:
