@@ -4,6 +4,7 @@ The status URL is in the ledger before anybody waits. An export that the server 
 once more; one that is not ready in time, or that is done with, is deleted at the server and in the ledger.
 """
 
+import datetime as dt
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -47,6 +48,16 @@ class Exporter:
             return self._brought(self._under_way(request) or self._asked_for(request), request)
         except ExpiredExportError:
             return self._brought(self._asked_for(request), request)
+
+    def back_to(self, since: dt.datetime | None) -> dt.datetime | None:
+        """`since`, or earlier: from when on an export asked that never came to its end.
+
+        Its resources may have landed, and the watermarks moved, without what it lists as deleted.
+        """
+        if since is None:
+            return None
+        noted = open_exports(self._warehouse, self._center.center_id)
+        return min([since, *(export.since for export in noted if export.since is not None)])
 
     def finish(self) -> None:
         """Everything has landed: give up this export and whatever earlier syncs left open."""

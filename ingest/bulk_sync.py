@@ -28,12 +28,12 @@ def sync_by_export(
     """Bring the warehouse up to date; raises ServerError or SignInError when the center cannot be read.
 
     What is missing from an export is told to the tally. `let_go` hears of deletions after everything else of
-    the same export has landed.
+    the same export has landed; when it raises, the next sync asks for them again.
     """
     with export_folder(landing.warehouse.folder, landing.center.center_id) as folder:
         exporter = Exporter(source, client, landing, folder)
         wanted = everything(source, [*landing.cohort_asks, *landing.patient_asks])
-        changes = exporter.take(replace(wanted, since=landing.since()))
+        changes = exporter.take(replace(wanted, since=exporter.back_to(landing.since())))
         landing.tell(changes)
         landing.read_cohort(changes)
         landing.read_patients(changes, landing.known_patients())

@@ -13,6 +13,7 @@ from ingest.bulk_sync import sync_by_export
 from ingest.client import FhirClient
 from ingest.plan import asks
 from ingest.source import ByExport, BySearch
+from mappings.errors import IncompleteError
 from tests.ingest.bulk_place import Place, landed
 from tests.ingest.bulk_server import START, Answer, Asked, Fault, about, serving
 from tests.ingest.bulk_server import BulkServer as Server
@@ -241,6 +242,30 @@ def test_deletions_are_told_after_everything_of_the_same_export_has_landed(place
         sync_by_export(place.source, client, place.landing(), let_go)
     everything = len(keys("p1", "p2"))
     assert told == [("Observation", ["pain-p1"], everything), ("Patient", ["p9"], everything)]
+
+
+@pytest.mark.row(55)
+def test_deletions_that_could_not_be_applied_are_asked_for_again_though_everything_else_landed(
+    place: Place,
+) -> None:
+    place.sync()
+    place.night()
+    place.server.deleted = ["Observation/pain-p1"]
+    told: list[str] = []
+
+    def too_many(_resource_type: str, _ids: Sequence[str]) -> None:
+        raise IncompleteError("Too many would leave.", "look at them.")
+
+    with FhirClient(center(place.server.base_url, source=place.source), QUICK) as client:
+        with pytest.raises(IncompleteError):
+            sync_by_export(place.source, client, place.landing(), too_many)
+        asked = place.server.of("kick-off")[-1].values("_since")
+        assert place.watermarks("Observation") == {place.server.clock}
+        place.night()
+        sync_by_export(place.source, client, place.landing(), lambda _, ids: told.extend(ids))
+    assert asked == place.server.of("kick-off")[-1].values("_since") != []
+    assert told == ["pain-p1"]
+    assert place.noted() == []
 
 
 def test_the_export_is_deleted_at_the_server_when_it_was_read(place: Place) -> None:
