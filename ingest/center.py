@@ -7,6 +7,7 @@ from typing import Literal
 
 from ingest.auth import Auth, NoAuth
 from ingest.origin import Origin, origin_of
+from ingest.source import BySearch, Source
 from ingest.tls import Tls
 from mappings.errors import ConfigError
 
@@ -22,7 +23,7 @@ class Center:
     `overlap` is how much already read time is asked again (index lag and clock skew of servers);
     timeouts are in seconds. `concurrency` bounds the requests under way at once; `rewrite_links` reads next
     links that name another address of the same server below `base_url`; `max_requests` and `max_duration`
-    bound one run.
+    bound one run; `source` is how the server is read.
     """
 
     center_id: str
@@ -40,6 +41,7 @@ class Center:
     max_duration: dt.timedelta = dt.timedelta(hours=3)
     auth: Auth = field(default_factory=NoAuth)
     tls: Tls = field(default_factory=Tls)
+    source: Source = field(default_factory=BySearch)
 
     def __post_init__(self) -> None:
         if not _CENTER_ID.fullmatch(self.center_id):

@@ -15,6 +15,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -30,10 +31,11 @@ from ingest.habits import Habits
 from ingest.origin import origin_of
 from ingest.outcome import issues_of
 from ingest.query import Query
-from ingest.reply import Reply, http_date, readable, retry_after
+from ingest.reply import Reply, Stream, StreamRequest, http_date, readable, retry_after
 from ingest.session import open_session
 from ingest.smart import Patience, SmartTokens
 from ingest.stream import Caps, EncodingError, OversizeError, decoded
+from ingest.streams import Streams
 from ingest.tls import Cause, cause_of
 from ingest.transport import BoundedAdapter
 from mappings.errors import ForbiddenError, ServerError, SignInError, UnreachableError
@@ -84,14 +86,15 @@ class FhirClient:
         self.center = center
         self.habits = Habits()
         self.lanes = Lanes(center.concurrency)
-        self._policy = policy or RetryPolicy()
-        self._budget = Budget(center, self._policy, monotonic)
-        source = _credential(center, self._policy, clock)
+        self.policy = policy or RetryPolicy()
+        self._budget = Budget(center, self.policy, monotonic)
+        source = _credential(center, self.policy, clock)
         self._tokens = source if isinstance(source, SmartTokens) else None
         self._auth = OriginAuth(source, center.origin)
         self._session = open_session(
-            center.tls, BoundedAdapter(self._policy.exchange_seconds, center.concurrency)
+            center.tls, BoundedAdapter(self.policy.exchange_seconds, center.concurrency)
         )
+        self._streams = Streams(center, self._auth, self._tokens)
         self._down: UnreachableError | None = None
         self._is_down = threading.Event()  # wakes those who wait for another try
 
@@ -106,6 +109,7 @@ class FhirClient:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+        self._streams.close()
         if self._tokens is not None:
             self._tokens.close()
 
@@ -160,6 +164,10 @@ class FhirClient:
     def read(self, resource_type: str, resource_id: str) -> Reply:
         """The answer to a read by id; `resource_id` has FHIR's form, and is not '.' or '..'."""
         return self.get(self.center.url(f"{resource_type}/{resource_id}"), resource_type)
+
+    def stream(self, request: StreamRequest) -> AbstractContextManager[Stream]:
+        """One exchange whose body is read while the block runs; see `Streams.open`."""
+        return self._streams.open(request)
 
     def successful(self, reply: Reply, resource_type: str) -> JsonObject:
         """The resource in a successful reply.
@@ -252,13 +260,13 @@ class FhirClient:
 
     def _may_try_again(self, attempt: _Attempt, tries: int) -> bool:
         """Wait for the next try; False when there is none. Raises IncompleteError for too long a wait."""
-        limit = self._policy.body_tries if attempt.is_cut else self._policy.retries + 1
+        limit = self.policy.body_tries if attempt.is_cut else self.policy.retries + 1
         if tries >= limit or not self._budget.may_retry():
             return False
         if attempt.reply is None:
             # Where one connection broke, the idle ones are likely dead too: they would cost the next tries.
             self._session.close()
-        wait = self._policy.wait(tries, attempt.reply.retry_after if attempt.reply is not None else None)
+        wait = self.policy.wait(tries, attempt.reply.retry_after if attempt.reply is not None else None)
         self._budget.reserve(wait)
         self._is_down.wait(wait)
         return True

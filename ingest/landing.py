@@ -155,7 +155,7 @@ class Landing:
     def _tell(self, task: Task, answer: _Answer) -> None:
         if answer.losses:
             self._tally.lack(
-                f"The server of center {self._center.center_id} left something out of a search for "
+                f"The server of center {self._center.center_id} left something out of what it sent of "
                 f"{task.ask.resource_type.name} (OperationOutcome: {', '.join(sorted(answer.losses))})."
             )
         if answer.error is not None:

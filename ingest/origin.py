@@ -8,6 +8,7 @@ characters) is refused instead of interpreted.
 import ipaddress
 import re
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
@@ -40,6 +41,14 @@ class Origin:
     def is_confidential(self) -> bool:
         """Whether nobody on the way can read what is sent there: https, or this machine."""
         return self.scheme == "https" or self.is_loopback
+
+
+def resolved(base: str, link: str) -> str:
+    """`link` resolved against `base`; an empty text, which has no origin, when it cannot be read."""
+    try:
+        return urljoin(base, link)
+    except ValueError:
+        return ""
 
 
 def origin_of(url: str) -> Origin | None:

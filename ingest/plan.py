@@ -14,6 +14,7 @@ from ingest.center import Center
 from ingest.minimise import canonical
 from ingest.query import CodeFilter, PatientFilter, Query
 from ingest.resource_types import ResourceType, Search, Step, load_resource_types
+from ingest.source import ByExport, ByFolder, BySearch
 from mappings.errors import ConfigError
 from mappings.terminology import MappedCode, query_codes
 from warehouse.land import Covered
@@ -79,6 +80,11 @@ def patient_tasks(
     return tasks
 
 
+def patients_task(center: Center, ask: Ask, patient_ids: Sequence[str]) -> Task:
+    """Everything of these patients, however many: a choice among the resources of an export."""
+    return _patient_task(center, ask, patient_ids, None)
+
+
 def _ask(center: Center, code_map: Sequence[MappedCode], resource_type: ResourceType, search: Search) -> Ask:
     codes = None
     if search.code_parameter is not None:
@@ -128,7 +134,18 @@ def _fingerprint(center: Center, ask: Ask) -> str:
             sorted(resource_type.texts),
         ],
     }
+    if not isinstance(center.source, BySearch):
+        # What is asked for differs; that of searches stays as it was before there was anything else.
+        told["source"] = _source(center.source)
     return hashlib.sha256(canonical(told).encode("ascii")).hexdigest()
+
+
+def _source(source: ByExport | ByFolder) -> list[str]:
+    match source:
+        case ByExport():
+            return ["bulk", source.operation, str(source.sends_type_filter)]
+        case ByFolder():
+            return ["ndjson"]
 
 
 def _patient_task(center: Center, ask: Ask, patient_ids: Sequence[str], since: dt.datetime | None) -> Task:

@@ -7,7 +7,7 @@ query is the union of its halves: that is how it is cut when a URL would be too 
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -51,6 +51,15 @@ class PatientFilter:
     parameter: str
     element: str
     patient_ids: tuple[str, ...]
+    _held: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # An export is judged resource by resource against the whole cohort.
+        object.__setattr__(self, "_held", frozenset(self.patient_ids))
+
+    def holds(self, patient_id: str) -> bool:
+        """Whether this patient was asked for."""
+        return patient_id in self._held
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +177,7 @@ class Query:
         if self.patients is None:
             return True
         found = patient_of(resource, self.patients.element, base_url)
-        return found is None or found in self.patients.patient_ids
+        return found is None or self.patients.holds(found)
 
 
 def patient_of(resource: Mapping[str, Any], element: str, base_url: str) -> str | None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import email.utils
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ingest.decode import JsonObject, decode_object
@@ -27,6 +28,46 @@ class Reply:
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """A request outside searches; `is_signed` asks for the credential, which its own origin alone gets."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    is_signed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer whose body is still to be read: `chunks` are its bytes as they come, not decoded.
+
+    `headers` are by lower-case name. Reading `chunks` raises BrokenStreamError when the body breaks off.
+    """
+
+    status: int
+    url: str
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+
+    @property
+    def server_time(self) -> dt.datetime | None:
+        """The Date header (UTC)."""
+        return http_date(self.headers.get("date"))
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the end of the body is told, so that a body cut short is noticed."""
+        coding = self.headers.get("transfer-encoding", "").lower()
+        return "content-length" in self.headers or "chunked" in coding
+
+    @property
+    def encoding(self) -> str:
+        """The content encoding, an empty text for none."""
+        return self.headers.get("content-encoding", "")
 
 
 def readable(body: bytes) -> JsonObject | None:

@@ -1,4 +1,4 @@
-"""The story of one center's sync by search.
+"""The story of one center's sync, by search; those by export and from a folder: bulk_sync.py, folder_sync.py.
 
 The cohort's procedures are read first, then, per batch of patients, everything else, several queries at a
 time. Each answer lands with its watermark; what fails is told. A type that cannot be read leaves the others
@@ -10,13 +10,17 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ingest.bulk_sync import sync_by_export
 from ingest.center import Center
 from ingest.client import FhirClient
 from ingest.context import Progress, SyncContext, UnitLanded
+from ingest.export_landing import ExportLanding
+from ingest.folder_sync import sync_from_folder
 from ingest.landing import Landing
 from ingest.plan import Ask, Task, asks, cohort_task, patient_tasks
 from ingest.reconcile import Place, reconcile_center
 from ingest.search import walk
+from ingest.source import ByExport, ByFolder, BySearch
 from ingest.tally import CenterReport, Tally
 from mappings.errors import ForbiddenError, IncompleteError, ServerError, SignInError, UnreachableError
 from warehouse.connection import Warehouse
@@ -34,21 +38,21 @@ def sync_center(
     Anything else (configuration, warehouse) is not the center's and is raised.
     """
     tally = Tally(center.center_id)
-    sync = _Sync(center, client, warehouse, context, tally)
-    cohort_asks = asks(center, context.code_map, "cohort")
-    patient_asks = asks(center, context.code_map, "patient")
     try:
-        sync.read_cohort(cohort_asks)
-        sync.read_patients(patient_asks)
-        if tally.is_complete():
-            sync.reconcile([*cohort_asks, *patient_asks])
+        match center.source:
+            case ByExport() as source:
+                sync_by_export(source, client, ExportLanding(center, warehouse, context, tally))
+            case ByFolder() as source:
+                sync_from_folder(source, ExportLanding(center, warehouse, context, tally))
+            case BySearch():
+                _Sync(center, client, warehouse, context, tally).run()
     except (ServerError, SignInError) as error:
         tally.fail(error)
     return tally.report(client.remarks)
 
 
 class _Sync:
-    """One center's sync by search: its surroundings, and the steps of its story."""
+    """One center's sync by search: its surroundings, its story, and the steps of it."""
 
     def __init__(
         self, center: Center, client: FhirClient, warehouse: Warehouse, context: SyncContext, tally: Tally
@@ -59,6 +63,15 @@ class _Sync:
         self._context = context
         self._tally = tally
         self._landing = Landing(center, warehouse, context, tally)
+
+    def run(self) -> None:
+        """The cohort, its patients and, after a complete sync, what is there no more."""
+        cohort_asks = asks(self._center, self._context.code_map, "cohort")
+        patient_asks = asks(self._center, self._context.code_map, "patient")
+        self.read_cohort(cohort_asks)
+        self.read_patients(patient_asks)
+        if self._tally.is_complete():
+            self.reconcile([*cohort_asks, *patient_asks])
 
     def read_cohort(self, cohort_asks: Sequence[Ask]) -> None:
         """Find the cohort's procedures and, by them, its patients."""

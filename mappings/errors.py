@@ -11,6 +11,7 @@
     ├── ServerError                12   a center's FHIR server failed or answered something that is not FHIR
     │   ├── UnreachableError       12   a center's server cannot be reached, or fails at every try
     │   └── IncompleteError        12   a run ended without everything it had to read
+    │       └── ExpiredExportError 12   a center's server no longer holds an export it made for us
     ├── InvalidShareError          13   too large a share of the resources read was invalid
     ├── WarehouseError             14   the warehouse cannot be used as it stands
     │   ├── WarehouseBusyError     14   another run holds the warehouse
@@ -82,6 +83,10 @@ class UnreachableError(ServerError):
 
 class IncompleteError(ServerError):
     """A run ended without everything it had to read."""
+
+
+class ExpiredExportError(IncompleteError):
+    """A center's server no longer holds an export it made for us: it can only be asked for again."""
 
 
 class InvalidShareError(CryocohortError):

@@ -18,7 +18,8 @@ from service.secret_file import read_secret
 
 MINIMUM_KEY_BYTES = 32
 # Plain HTTP is for loopback only: tokens and health data never travel unencrypted.
-BASE_URL = re.compile(r"(https://[^/?#@\s]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/[^?#@\s]*)?")
+ORIGIN = re.compile(r"https://[^/?#@\s]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+BASE_URL = re.compile(rf"({ORIGIN.pattern})(/[^?#@\s]*)?")
 
 
 class _Strict(BaseModel):
@@ -192,6 +193,29 @@ class Search(_Strict):
     rewrite_links: bool = False
 
 
+class Bulk(_Strict):
+    """How a center's server is asked for Bulk Data exports."""
+
+    group: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{0,64}$")] = ""
+    type_filter: bool = False
+    wait_minutes: Annotated[int, Field(ge=1, le=1440)] = 240
+    longest_poll_seconds: Annotated[float, Field(gt=0)] = 600.0
+    file_origins: list[str] = []
+
+    @field_validator("file_origins")
+    @classmethod
+    def _plain_origins(cls, value: list[str]) -> list[str]:
+        if not all(ORIGIN.fullmatch(each) for each in value):
+            raise ValueError("must be origins, such as https://files.example.org")
+        return value
+
+
+class Ndjson(_Strict):
+    """Where a center's NDJSON files are put, relative to its folder."""
+
+    folder: str = "inbox"
+
+
 class CenterFile(_Strict):
     """One center.toml."""
 
@@ -199,7 +223,10 @@ class CenterFile(_Strict):
     base_url: str
     fhir_version: Literal["R4", "R5"]
     pseudonym_key_file: str
+    mode: Literal["search", "bulk", "ndjson"] = "search"
     search: Search = Search()
+    bulk: Bulk = Bulk()
+    ndjson: Ndjson = Ndjson()
     auth: Annotated[NoAuth | BasicAuth | BearerAuth | SmartAuth, Field(discriminator="kind")] = NoAuth()
     tls: Tls = Tls()
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ingest.center import Center
 from ingest.context import ReconcileRules
+from ingest.origin import origin_of
+from ingest.source import ByExport, ByFolder, BySearch, Source
 from mappings.errors import ConfigError
 from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
 from outcomes.report import CenterFacts, ReportFacts
@@ -46,7 +48,26 @@ def _ingest_center(center: configured.CenterSettings, ingest: configured.Ingest)
         max_duration=dt.timedelta(minutes=ingest.max_minutes_per_center),
         auth=credentials(center),
         tls=tls(center),
+        source=_source(center),
     )
+
+
+def _source(center: configured.CenterSettings) -> Source:
+    """How the center is read."""
+    file = center.file
+    match file.mode:
+        case "search":
+            return BySearch()
+        case "bulk":
+            return ByExport(
+                group_id=file.bulk.group or None,
+                sends_type_filter=file.bulk.type_filter,
+                file_origins=frozenset(filter(None, map(origin_of, file.bulk.file_origins))),
+                longest_wait=dt.timedelta(minutes=file.bulk.wait_minutes),
+                longest_poll=file.bulk.longest_poll_seconds,
+            )
+        case "ndjson":
+            return ByFolder((center.folder / file.ndjson.folder).resolve())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl
 
 import simplejson
 
+from service.demo import export
 from service.demo.capability import capability_statement
+from service.demo.export import Exports
 from service.demo.fhir import Resource
 from service.demo.pages import Habits, Pager
 from service.demo.refused import Refused
@@ -39,11 +41,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer; no resource is an empty body."""
+    """One answer: a resource, the lines of an NDJSON file, or an empty body."""
 
     status: int
     resource: Resource | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    lines: bytes | None = None
 
 
 class FhirApi:
@@ -55,6 +58,7 @@ class FhirApi:
         self._base_url = base_url
         self._clock = clock
         self._pager = Pager(base_url, habits)
+        self._exports = Exports(fhir_version, base_url, self.store, habits)
 
     def load(self, resources: Iterable[Resource], last_updated: datetime) -> None:
         """Store resources as if they had been written at that time."""
@@ -69,6 +73,8 @@ class FhirApi:
 
     def _route(self, request: Request) -> Reply:
         steps = request.path.removeprefix(ROOT).strip("/").split("/")
+        if any(step.startswith("$export") for step in steps):
+            return _exported(self._of_export(request, steps))
         if not f"{request.path}/".startswith(f"{ROOT}/") or len(steps) > 2:
             raise Refused(404, "not-found", "There is nothing at this address.")
         match request.method, steps:
@@ -83,6 +89,26 @@ class FhirApi:
             case _, [resource_type, resource_id]:
                 return self._of_instance(request, self._known(resource_type), resource_id)
         raise Refused(405, "not-supported", "This interaction is not supported here.")
+
+    def _of_export(self, request: Request, steps: list[str]) -> export.Answer:
+        match request.method, steps:
+            case (("GET" | "POST"), ["Patient", "$export"] | ["Group", export.GROUP, "$export"]):
+                return self._kick_off("/".join(steps), request)
+            case "GET", [export.STATUS, token]:
+                return self._exports.status(token, self._clock())
+            case "DELETE", [export.STATUS, token]:
+                return self._exports.delete(token, self._clock())
+            case "GET", [export.FILE, token, name]:
+                return self._exports.file(token, name, self._clock())
+        raise Refused(404, "not-found", "There is no such export here.")
+
+    def _kick_off(self, operation: str, request: Request) -> export.Answer:
+        if "respond-async" not in request.headers.get("prefer", ""):
+            raise Refused(400, "invalid", "An export is asked for with Prefer: respond-async.")
+        pairs: Pairs = parse_qsl(request.query, keep_blank_values=True)
+        if request.method == "POST":
+            pairs = [*pairs, *_posted(_parsed(request.body))]
+        return self._exports.kick_off(operation, pairs, self._clock())
 
     def _of_instance(self, request: Request, resource_type: str, resource_id: str) -> Reply:
         match request.method:
@@ -126,7 +152,7 @@ class FhirApi:
         return Reply(201 if is_new else 200, stored.resource, {**_version(stored), "Location": address})
 
     def _delete(self, resource_type: str, resource_id: str) -> Reply:
-        if not self.store.delete(resource_type, resource_id):
+        if not self.store.delete(resource_type, resource_id, self._clock()):
             raise Refused(404, "not-found", "There is no resource with this id.")
         return Reply(204)
 
@@ -159,6 +185,24 @@ def _parsed(body: bytes) -> Resource:
     if not isinstance(resource, dict) or not isinstance(meta, dict):
         raise Refused(400, "structure", "The body is not a resource.")
     return resource
+
+
+def _posted(parameters: Resource) -> Pairs:
+    """The parameters of a posted Parameters resource, each as name and text."""
+    listed = parameters.get("parameter", []) if parameters.get("resourceType") == "Parameters" else None
+    if not isinstance(listed, list):
+        raise Refused(400, "structure", "The body is not a Parameters resource.")
+    return [(str(each.get("name")), _text(each)) for each in listed if isinstance(each, dict)]
+
+
+def _text(parameter: Mapping[str, object]) -> str:
+    values = [value for name, value in parameter.items() if name.startswith("value")]
+    value = values[0] if values else ""
+    return str(value.get("reference", "") if isinstance(value, dict) else value)
+
+
+def _exported(answer: export.Answer) -> Reply:
+    return Reply(answer.status, answer.manifest, answer.headers, answer.content)
 
 
 def _version(stored: Stored) -> dict[str, str]:

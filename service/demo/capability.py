@@ -7,6 +7,7 @@ from service.demo.fhir import Resource
 from service.demo.search import PARAMETERS, parameters
 from service.demo.store import instant
 
+EXPORT = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"
 FHIR_VERSIONS = {"R4": "4.0.1", "R5": "5.0.0"}
 
 
@@ -22,6 +23,7 @@ def capability_statement(fhir_version: str, base_url: str, now: datetime) -> Res
                 {"name": name, "type": kind} for name, kind in parameters(fhir_version, each).items()
             ],
         }
+        | ({"operation": [{"name": "export", "definition": EXPORT}]} if each == "Patient" else {})
         for each in PARAMETERS[fhir_version]
     ]
     return {

@@ -110,13 +110,16 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _send(self, reply: Reply) -> None:
-        body = (
-            simplejson.dumps(reply.resource, use_decimal=True).encode() if reply.resource is not None else b""
-        )
+        body = reply.lines or b""
+        if reply.resource is not None:
+            body = simplejson.dumps(reply.resource, use_decimal=True).encode()
         self.server.log.append((self.command or "", self.path.partition("?")[0], reply.status))
         self.send_response(reply.status)
         if body:
-            self.send_header("Content-Type", "application/fhir+json; charset=utf-8")
+            kind = (
+                "application/fhir+json; charset=utf-8" if reply.lines is None else "application/fhir+ndjson"
+            )
+            self.send_header("Content-Type", kind)
             self.send_header("Vary", "Accept-Encoding")
             if "gzip" in self.headers.get("Accept-Encoding", ""):
                 body = gzip.compress(body, compresslevel=1, mtime=0)

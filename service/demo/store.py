@@ -10,10 +10,11 @@ from service.demo.fhir import Resource
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The newest version of one id; `resource` is None once deleted."""
+    """The newest version of one id, written at that time; `resource` is None once deleted."""
 
     version: int
     resource: Resource | None
+    written_at: datetime
 
 
 class ResourceStore:
@@ -37,14 +38,14 @@ class ResourceStore:
             for resource in resources:
                 self._put(resource, last_updated)
 
-    def delete(self, resource_type: str, resource_id: str) -> bool:
+    def delete(self, resource_type: str, resource_id: str, now: datetime) -> bool:
         """Delete an id; False if there never was one. Deleting again changes nothing."""
         with self._lock:
             held = self._held.get((resource_type, resource_id))
             if held is None:
                 return False
             if held.resource is not None:
-                self._held[resource_type, resource_id] = Stored(held.version + 1, None)
+                self._held[resource_type, resource_id] = Stored(held.version + 1, None, now)
             return True
 
     def find(self, resource_type: str, resource_id: str) -> Stored | None:
@@ -58,11 +59,20 @@ class ResourceStore:
             held = [stored for (kind, _), stored in self._held.items() if kind == resource_type]
         return [stored.resource for stored in held if stored.resource is not None]
 
+    def deleted_since(self, resource_type: str, since: datetime) -> list[str]:
+        """The ids of a type that were deleted at that time or later and not written anew."""
+        with self._lock:
+            return [
+                key
+                for (kind, key), stored in self._held.items()
+                if kind == resource_type and stored.resource is None and stored.written_at >= since
+            ]
+
     def _put(self, resource: Resource, last_updated: datetime) -> Stored:
         key = resource["resourceType"], resource["id"]
         version = self._held[key].version + 1 if key in self._held else 1
         stamp = {"versionId": str(version), "lastUpdated": instant(last_updated)}
-        stored = Stored(version, resource | {"meta": resource.get("meta", {}) | stamp})
+        stored = Stored(version, resource | {"meta": resource.get("meta", {}) | stamp}, last_updated)
         self._held[key] = stored
         return stored
 

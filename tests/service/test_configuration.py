@@ -1,12 +1,16 @@
 """The configuration: read completely, or refused with file, key, expectation and next step (exit code 10)."""
 
+import datetime as dt
 import shutil
 from pathlib import Path
 
 import pytest
 
+from ingest.origin import Origin
+from ingest.source import ByExport, ByFolder, BySearch, Source
 from mappings.errors import ConfigError
 from service.configuration import load_settings
+from service.study import ingest_centers
 
 SHIPPED = Path(__file__).parents[2] / "config"
 CENTER = "centers/a/center.toml"
@@ -47,6 +51,12 @@ def test_a_new_folder_is_a_new_center(folder: Path) -> None:
         (CENTER, 'kind = "none"', 'kind = "basic"', ("auth.username", "auth.password_file", "missing")),
         (CENTER, 'kind = "none"', 'kind = "magic"', ("auth", "'none', 'basic', 'bearer'")),
         (CENTER, 'name = "Center A"', "name = Center A", ("not valid TOML", "line 3")),
+        (CENTER, 'mode = "search"', 'mode = "fax"', ("mode", "'search', 'bulk' or 'ndjson'")),
+        (CENTER, 'group = ""', 'group = "a/b"', ("bulk.group", "pattern")),
+        (CENTER, "wait_minutes = 240", "wait_minutes = 0", ("bulk.wait_minutes",)),
+        (CENTER, "file_origins = []", 'file_origins = ["http://x.org"]', ("bulk.file_origins", "origins")),
+        (CENTER, "file_origins = []", 'file_origins = ["https://x.org/f"]', ("bulk.file_origins",)),
+        (CENTER, 'folder = "inbox"', 'file = "inbox"', ("ndjson.file", "unknown key", "folder")),
         (STUDY, 'sync = "15 1 * * *"', 'sync = "15 1 * * 1"', ("schedule.sync", "name days of the week")),
         (STUDY, 'sync = "15 1 * * *"', 'sync = "15 1 *"', ("schedule.sync", "five fields")),
         (STUDY, 'timezone = "UTC"', 'timezone = "Mars/Base"', ("schedule.timezone", "IANA")),
@@ -110,3 +120,39 @@ def test_an_unusable_key_is_refused_and_never_shown(
         load_settings(folder).centers[0].pseudonym_key()
     assert str(key) in str(refused.value)
     assert "kkkk" not in str(refused.value)
+
+
+def read_as(folder: Path, *changes: tuple[str, str]) -> Source:
+    for old, new in changes:
+        change(folder / CENTER, old, new)
+    return ingest_centers(load_settings(folder))[0].source
+
+
+def test_a_center_is_read_by_search_unless_its_file_says_otherwise(folder: Path) -> None:
+    assert read_as(folder) == BySearch()
+
+
+def test_a_center_read_by_export_has_its_limits_and_file_origins(folder: Path) -> None:
+    source = read_as(
+        folder,
+        ('mode = "search"', 'mode = "bulk"'),
+        ('group = ""', 'group = "g-1"'),
+        ("type_filter = false", "type_filter = true"),
+        ("wait_minutes = 240", "wait_minutes = 30"),
+        ("longest_poll_seconds = 600", "longest_poll_seconds = 5.0"),
+        ("file_origins = []", 'file_origins = ["https://files.example.org"]'),
+    )
+    origins = frozenset({Origin("https", "files.example.org", 443)})
+    assert source == ByExport(
+        group_id="g-1",
+        sends_type_filter=True,
+        file_origins=origins,
+        longest_wait=dt.timedelta(minutes=30),
+        longest_poll=5.0,
+    )
+    assert source.operation == "Group/g-1/$export"
+
+
+def test_the_folder_of_a_center_read_from_files_is_relative_to_its_own(folder: Path) -> None:
+    source = read_as(folder, ('mode = "search"', 'mode = "ndjson"'))
+    assert source == ByFolder((folder / "centers" / "a" / "inbox").resolve())

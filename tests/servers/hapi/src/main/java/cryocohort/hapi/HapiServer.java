@@ -1,5 +1,6 @@
 package cryocohort.hapi;
 
+import ca.uhn.fhir.batch2.api.IJobMaintenanceService;
 import ca.uhn.fhir.batch2.jobs.export.BulkDataExportProvider;
 import ca.uhn.fhir.context.support.IValidationSupport;
 import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
@@ -13,6 +14,8 @@ import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.server.Server;
@@ -39,7 +42,28 @@ public final class HapiServer {
         System.setProperty(StorageConfig.JDBC_URL, arguments[2]);
         var context = new AnnotationConfigApplicationContext(versionConfig(arguments[0]), StorageConfig.class);
         context.registerShutdownHook();
+        moveJobsOn(context.getBean(IJobMaintenanceService.class));
         serve(restfulServer(context), Integer.parseInt(arguments[1]));
+    }
+
+    /** By itself HAPI moves a batch job one step on each minute, and an export has several steps. */
+    private static void moveJobsOn(IJobMaintenanceService jobs) {
+        var timer = Executors.newSingleThreadScheduledExecutor(task -> {
+            var thread = new Thread(task, "jobs");
+            thread.setDaemon(true);
+            return thread;
+        });
+        timer.scheduleWithFixedDelay(
+                () -> {
+                    try {
+                        jobs.runMaintenancePass();
+                    } catch (RuntimeException error) {
+                        System.err.println("A pass over the batch jobs failed: " + error);
+                    }
+                },
+                1,
+                1,
+                TimeUnit.SECONDS);
     }
 
     private static Class<?> versionConfig(String version) {

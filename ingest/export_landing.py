@@ -1,0 +1,126 @@
+"""From the files of an export to landed resources: the cohort first, then everything of its patients."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.center import Center
+from ingest.context import SyncContext, UnitLanded
+from ingest.landing import Landing
+from ingest.ndjson import DataFile, pages
+from ingest.plan import COHORT, Ask, Task, asks, cohort_task, patients_task
+from ingest.tally import Tally
+from mappings.errors import IncompleteError
+from warehouse.connection import Warehouse
+from warehouse.departures import Deletion, DepartureLimit, delete
+from warehouse.land import Covered, coverage, members
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An export on this machine.
+
+    `watermark` is up to when it holds every change: None when something is missing or nobody says. `losses`
+    are reasons fit to show; `deleted` are ids by type.
+    """
+
+    files: Sequence[DataFile]
+    deleted: Mapping[str, Sequence[str]]
+    watermark: dt.datetime | None
+    is_everything: bool
+    losses: Sequence[str]
+
+
+class ExportLanding:
+    """Lands what the study asks for of one center's exports."""
+
+    def __init__(self, center: Center, warehouse: Warehouse, context: SyncContext, tally: Tally) -> None:
+        self.center = center
+        self.warehouse = warehouse
+        self.context = context
+        self._tally = tally
+        self._landing = Landing(center, warehouse, context, tally)
+        self.cohort_asks = asks(center, context.code_map, "cohort")
+        self.patient_asks = asks(center, context.code_map, "patient")
+
+    def since(self) -> dt.datetime | None:
+        """From when on changes are needed; None when nothing, or another question, was read so far."""
+        known: list[dt.datetime] = []
+        for ask in self.cohort_asks:
+            entry = self._covered(ask).get(COHORT)
+            if entry is None:
+                return None
+            known.append(entry.watermark)
+        for ask in self.patient_asks:
+            covered = self._covered(ask)
+            known += [covered[each].watermark for each in self._members() if each in covered]
+        return min(known) - self.center.overlap
+
+    def new_patients(self) -> dict[str, list[str]]:
+        """Members of the cohort whose resources of a type were not read to their end yet, by type."""
+        return self._patients(lambda ids, covered: ids - covered)
+
+    def known_patients(self) -> dict[str, list[str]]:
+        """Members of the cohort whose history of a type is here, by type."""
+        return self._patients(lambda ids, covered: ids & covered)
+
+    def members_by_type(self) -> dict[str, list[str]]:
+        """All members of the cohort, for each type."""
+        return self._patients(lambda ids, _covered: ids)
+
+    def tell(self, taken: Taken) -> None:
+        """Tell what is missing from an export."""
+        for reason in taken.losses:
+            self._tally.lack(reason)
+
+    def read_cohort(self, taken: Taken) -> None:
+        """Find the cohort's procedures and, by them, its patients."""
+        self._land_all(taken, [cohort_task(self.center, ask, {}) for ask in self.cohort_asks])
+
+    def read_patients(self, taken: Taken, patients: Mapping[str, Sequence[str]]) -> None:
+        """Land the resources of these patients (ids by type)."""
+        wanted = [(ask, patients.get(ask.resource_type.name, ())) for ask in self.patient_asks]
+        self._land_all(taken, [patients_task(self.center, ask, ids) for ask, ids in wanted if ids])
+
+    def let_go(self, taken: Taken) -> None:
+        """Let go what the center says it has deleted; raises IncompleteError when that is too much."""
+        rules, center_id = self.context.reconcile, self.center.center_id
+        limit = DepartureLimit(rules.max_deleted_percent, center_id in rules.accepted)
+        for name, ids in taken.deleted.items():
+            deletion = Deletion(self.context.run_id, center_id, name, ids, self.context.now())
+            self._tally.depart(name, delete(self.warehouse, deletion, limit))
+
+    def _patients(self, chosen: Callable[[set[str], set[str]], set[str]]) -> dict[str, list[str]]:
+        ids = set(self._members())
+        found = {
+            ask.resource_type.name: sorted(chosen(ids, set(self._covered(ask)))) for ask in self.patient_asks
+        }
+        return {name: listed for name, listed in found.items() if listed}
+
+    def _members(self) -> list[str]:
+        return members(self.warehouse, self.center.center_id)
+
+    def _covered(self, ask: Ask) -> dict[str, Covered]:
+        """What was read completely for this very question."""
+        found = coverage(self.warehouse, self.center.center_id, ask.resource_type.name)
+        return {key: entry for key, entry in found.items() if entry.fingerprint == ask.fingerprint}
+
+    def _land_all(self, taken: Taken, tasks: Sequence[Task]) -> None:
+        for number, task in enumerate(tasks, start=1):
+            if self.context.is_stopping():
+                raise IncompleteError(
+                    f"The sync of center {self.center.center_id} was asked to stop.",
+                    "run `cryocohort sync` again: it takes up where this one stopped.",
+                )
+            self._land(taken, task, number, len(tasks))
+
+    def _land(self, taken: Taken, task: Task, number: int, planned: int) -> None:
+        """Land one task; files that are not whole are told, and leave the other types alone."""
+        found = pages(taken.files, task, self.center.base_url, taken.watermark)
+        try:
+            counts = self._landing.land(task, found)
+        except IncompleteError as error:
+            self._tally.lack(f"Center {self.center.center_id}: {error.message}")
+            return
+        name, step = task.ask.resource_type.name, task.ask.search.step
+        self.context.progress.landed(UnitLanded(self.center.center_id, name, step, number, planned, counts))
