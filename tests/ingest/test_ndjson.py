@@ -14,13 +14,10 @@ from ingest import ndjson
 from ingest.client import FhirClient
 from ingest.context import SyncContext
 from ingest.deleted import deleted_in
-from ingest.export_landing import ExportLanding
-from ingest.folder_sync import sync_from_folder
 from ingest.ndjson import DataFile, outcomes, pages, types_in
 from ingest.plan import asks, cohort_task, patients_task
 from ingest.source import ByFolder
 from ingest.sync import CenterReport, sync_center
-from ingest.tally import Tally
 from mappings.errors import ConfigError, IncompleteError
 from tests.ingest.bulk_place import GATE, Silent, landed
 from tests.ingest.bulk_server import deletion, issue, lines
@@ -222,17 +219,17 @@ def test_errors_that_the_manifest_names_make_the_sync_incomplete(inbox: Inbox) -
 
 
 @pytest.mark.row(55)
-def test_deletions_of_a_folder_are_told_after_its_resources(inbox: Inbox) -> None:
+def test_what_a_folders_manifest_lists_as_deleted_leaves_after_the_rest_has_landed(
+    inbox: Inbox,
+) -> None:
     inbox.fill(everybody())
     inbox.describe()
     output = json.loads((inbox.folder / "manifest.json").read_text())["output"]
     (inbox.folder / "gone.ndjson").write_bytes(lines([deletion("Observation/pain-p1", "Encounter/e")]))
     inbox.describe(output=output, deleted=[{"type": "Bundle", "url": "gone.ndjson", "count": 1}])
-    told: list[tuple[str, Sequence[str], int]] = []
-    source = ByFolder(inbox.folder)
-    landing = ExportLanding(center(NOWHERE, source=source), inbox.warehouse, inbox.context(), Tally("a"))
-    sync_from_folder(source, landing, lambda name, ids: told.append((name, ids, inbox.heads())))
-    assert told == [("Observation", ["pain-p1"], EVERYTHING)]
+    report = inbox.sync()
+    assert (report.status, report.departed.get("Observation")) == ("complete", 1)
+    assert inbox.heads() == EVERYTHING - 1
 
 
 @pytest.mark.row(34)
@@ -319,10 +316,10 @@ def test_lines_end_at_newlines_only_and_blank_lines_are_none(tmp_path: Path) -> 
 
 
 @pytest.mark.row(39)
-def test_a_byte_order_mark_is_borne_and_bytes_that_are_no_text_are_a_loss(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_borne_and_bytes_that_are_no_text_are_left_to_the_gate(tmp_path: Path) -> None:
     good = lines([observation("o1", "p1")])
     assert observations(file_of(tmp_path, b"\xef\xbb\xbf" + good)) == (["o1"], True)
-    assert observations(file_of(tmp_path, good.replace(b"final", b"fin\xff") + good)) == (["o1"], False)
+    assert observations(file_of(tmp_path, good.replace(b"final", b"fin\xff") + good)) == (["o1", "o1"], True)
 
 
 @pytest.mark.row(36)
