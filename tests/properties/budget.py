@@ -1,0 +1,23 @@
+"""How much the property tests try, and from which seed: CRYOCOHORT_EXAMPLES and CRYOCOHORT_SEED change it."""
+
+import os
+
+from hypothesis import HealthCheck, Phase, settings
+
+EXAMPLES = int(os.environ.get("CRYOCOHORT_EXAMPLES", "40"))
+STEPS = 20
+
+
+def budget(*, is_shrinking: bool = True) -> settings:
+    """The same number of examples for the sound product and for its mutants."""
+    phases = (Phase.generate, Phase.shrink) if is_shrinking else (Phase.generate,)
+    return settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        phases=phases,
+        print_blob=True,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
