@@ -1,6 +1,5 @@
 """From received resources to what is landed: judged, minimised, accepted or quarantined."""
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from ingest.center import FhirVersion
 from ingest.decode import JsonObject
 from ingest.gate import Issue, has_id, judge
+from ingest.instant import instant
 from ingest.minimise import Minimised, minimise
 from ingest.plan import Task
 from ingest.query import codings, patient_of
@@ -77,22 +77,6 @@ def _without_patient(task: Task) -> Issue:
         f"{resource_type.name}.{resource_type.patient_element}",
         "The reference names no patient of this server: it is missing, logical, or below another base URL.",
     )
-
-
-def instant(value: object) -> dt.datetime | None:
-    """A FHIR instant in UTC; None for anything without a time zone, not a time, or beyond UTC's range."""
-    if not isinstance(value, str):
-        return None
-    try:
-        found = dt.datetime.fromisoformat(value)
-    except ValueError:
-        return None  # a leap second, say: the content hash decides then
-    if found.tzinfo is None:
-        return None
-    try:
-        return found.astimezone(dt.UTC)
-    except OverflowError:
-        return None  # a fill-in date such as 0001-01-01T00:00:00+02:00 lies before the first instant of UTC
 
 
 def _landed(resource: Mapping[str, Any], minimised: Minimised) -> Landed:

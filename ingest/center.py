@@ -19,8 +19,9 @@ class Center:
     """One FHIR server to read; raises ConfigError for an address that must not be used.
 
     `overlap` is how much already read time is asked again (index lag and clock skew of servers);
-    `concurrency` is how many queries may be under way at once;
-    timeouts are in seconds.
+    timeouts are in seconds. `concurrency` bounds the requests under way at once; `rewrite_links` reads next
+    links that name another address of the same server below `base_url`; `max_requests` and `max_duration`
+    bound one run.
     """
 
     center_id: str
@@ -33,6 +34,10 @@ class Center:
     overlap: dt.timedelta = dt.timedelta(hours=24)
     connect_timeout: float = 10.0
     read_timeout: float = 120.0
+    concurrency: int = 4
+    rewrite_links: bool = False
+    max_requests: int = 50_000
+    max_duration: dt.timedelta = dt.timedelta(hours=3)
     auth: Auth = field(default_factory=NoAuth)
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 """FhirClient: the only door to a center's server.
 
 Every request is checked against the center's origin before anything is sent, redirects are never
-followed, answers are read under a size cap and believed only when they are complete and strict JSON.
+followed, answers are read under caps and believed only when they are complete and strict JSON. What fails
+in passing is repeated within the run's account; a server that fails to the last try is not asked again.
 The environment is ignored (`trust_env` off): .netrc would add credentials and a proxy variable would
 send clinical queries where no configuration says so.
 
@@ -10,26 +11,30 @@ Habits of servers met here: some refuse POST _search, some refuse `Prefer: handl
 from a cache of the last minute (hapifhir/hapi-fhir#647).
 """
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InvalidHeader
-from urllib3.util.retry import Retry
+from urllib3.exceptions import HTTPError
 
 from ingest.auth import OriginAuth
+from ingest.budget import Budget, Lanes, RetryPolicy
 from ingest.center import Center
 from ingest.decode import JsonObject, decode_object
+from ingest.habits import Habits
 from ingest.origin import origin_of
 from ingest.outcome import issues_of
 from ingest.query import Query
-from ingest.reply import Reply, http_date, readable
+from ingest.reply import Reply, http_date, readable, retry_after
+from ingest.stream import BrokenStreamError, Caps, EncodingError, OversizeError, decoded
+from ingest.transport import session
 from mappings.errors import ForbiddenError, ServerError, SignInError, UnreachableError
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
+PAGE_CAPS = Caps()
 MAX_URL_LENGTH = 1900
 _CHUNK_BYTES = 64 * 1024
 _POST_REFUSED = frozenset({404, 405, 415, 501})
@@ -47,36 +52,32 @@ _JSON_TYPES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often a request is repeated, and how long is waited at most (seconds)."""
+class _Attempt:
+    """What came of one exchange: a reply, or how it failed (`cut` when the answer broke off)."""
 
-    retries: int = 5
-    backoff: float = 0.5
-    max_wait: float = 120.0
-    body_tries: int = 3
-
-
-class CappedRetry(Retry):
-    """urllib3's Retry, to which a malformed Retry-After is none instead of an error."""
-
-    def parse_retry_after(self, retry_after: str) -> float:
-        """Seconds to wait, from seconds or an HTTP date, within [0, retry_after_max]; 0 means our backoff."""
-        try:
-            return super().parse_retry_after(retry_after)
-        except (InvalidHeader, ValueError, OverflowError):
-            return 0.0
+    reply: Reply | None = None
+    failure: str = ""
+    is_cut: bool = False
 
 
 class FhirClient:
-    """Searches one center's server. Not for use by several threads at once; close it or use `with`."""
+    """Searches one center's server, from several threads at once; close it or use `with`."""
 
-    def __init__(self, center: Center, policy: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        center: Center,
+        policy: RetryPolicy | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.center = center
+        self.habits = Habits()
+        self.lanes = Lanes(center.concurrency)
         self._policy = policy or RetryPolicy()
+        self._budget = Budget(center, self._policy, monotonic)
         self._auth = OriginAuth(center.auth, center.origin)
-        self._session = _session(self._policy)
-        self._takes_post: bool | None = None  # not known before the first search
-        self._takes_strict = True
+        self._session = session(self._policy.exchange_seconds, center.concurrency)
+        self._down: UnreachableError | None = None
+        self._is_down = threading.Event()  # wakes those who wait for another try
 
     def __enter__(self) -> Self:
         return self
@@ -92,24 +93,23 @@ class FhirClient:
 
     def is_too_long(self, query: Query) -> bool:
         """Whether the query must be cut before it is asked: by GET its URL would be too long."""
-        return self._takes_post is False and len(self._search_url(query)) > MAX_URL_LENGTH
+        return self.habits.takes_post is False and len(self._search_url(query)) > MAX_URL_LENGTH
 
     def search(self, query: Query) -> Reply | None:
         """The answer to the query's first request; None when the server has just refused POST.
 
         After None the query is to be asked again, cut if it `is_too_long`. Raises ServerError.
         """
-        if self._takes_post is False:
+        if self.habits.takes_post is False:
             return self._strictly("GET", self._search_url(query), query, None)
         url = self.center.url(f"{query.resource_type}/_search")
         reply = self._strictly("POST", url, query, query.encoded())
-        if self._takes_post is None and reply.status in _POST_REFUSED:
-            self._takes_post = False
-            return None
         # A server that has taken one POST takes them all: a later 404 is about the type, and no reason to
         # put patient ids into URLs.
+        if reply.status in _POST_REFUSED and self.habits.post_refused():
+            return None
         if reply.is_success:
-            self._takes_post = True
+            self.habits.post_worked()
         return reply
 
     def get(self, url: str, resource_type: str) -> Reply:
@@ -122,6 +122,11 @@ class FhirClient:
         Raises SignInError for 401, ForbiddenError for 403, UnreachableError when the server failed to the
         last try, ServerError for anything else.
         """
+        if reply.is_oversize:
+            raise self.failure(
+                f"sent a page of {resource_type} that is larger than the {PAGE_CAPS.decoded} bytes allowed.",
+                "use a smaller page_size.",
+            )
         if reply.is_success and reply.resource is not None:
             return reply.resource
         codes = sorted({issue.code for issue in issues_of(reply.resource or {})})
@@ -132,7 +137,7 @@ class FhirClient:
         if reply.status == 403:
             raise ForbiddenError(message, "check what the credentials may read.")
         if reply.status in _REPEATED:
-            raise UnreachableError(message, "ask the center's server team, naming the time of this message.")
+            raise self._unreachable(message, "ask the center's server team, naming the time of this message.")
         if 300 <= reply.status < 400:
             raise ServerError(message, "redirects are not followed; set base_url to the final address.")
         raise ServerError(message, "ask the center's server team, naming the time of this message.")
@@ -150,69 +155,108 @@ class FhirClient:
 
     def _strictly(self, method: str, url: str, query: Query, form: str | None) -> Reply:
         """One search request, asking that unknown parameters be refused; without that if that is refused."""
-        reply = self._exchange(
-            _search_request(method, url, form, is_strict=self._takes_strict), query.resource_type
-        )
-        if not self._takes_strict or reply.status not in _STRICT_REFUSED:
+        is_strict = self.habits.takes_strict
+        reply = self._exchange(_search_request(method, url, form, is_strict=is_strict), query.resource_type)
+        if not is_strict or reply.status not in _STRICT_REFUSED:
             return reply
         lenient = self._exchange(_search_request(method, url, form, is_strict=False), query.resource_type)
-        self._takes_strict = not lenient.is_success
+        if lenient.is_success:
+            self.habits.strict_refused()
         return lenient
 
     def _exchange(self, request: requests.Request, resource_type: str) -> Reply:
-        """Send a request and read its answer, again when the answer was cut short."""
+        """Send a request and read its answer, again when it failed in passing and that is allowed."""
         if origin_of(request.url) != self.center.origin:
             raise self.failure(
                 f"gave a link away from its own origin for {resource_type}; nothing was sent there.",
-                "correct the server's public base URL, or base_url in center.toml.",
+                "correct the server's public base URL, or base_url or rewrite_links in center.toml.",
             )
-        prepared = self._session.prepare_request(request)
-        self._auth(prepared)
-        for _ in range(self._policy.body_tries):
-            reply = self._send(prepared, resource_type)
-            if reply is not None:
-                return reply
-        raise UnreachableError(
-            self.said(
-                f"cut its answer to a search for {resource_type} short {self._policy.body_tries} times."
-            ),
-            "a proxy in between may limit size or time; try a smaller page_size.",
+        # The jar itself, not the copy that Session.prepare_request makes: the jar is locked, copying is not.
+        request.cookies = self._session.cookies
+        prepared = request.prepare()
+        tries = 0
+        while True:
+            attempt = self._attempt(prepared, resource_type)
+            tries += 1
+            if attempt.reply is not None and attempt.reply.status not in _REPEATED:
+                self._budget.answered()
+                return attempt.reply
+            if not self._may_try_again(attempt, tries):
+                return self._given_up(attempt, tries, resource_type)
+
+    def _attempt(self, prepared: requests.PreparedRequest, resource_type: str) -> _Attempt:
+        """One exchange within the center's lanes and the run's budget."""
+        with self.lanes.lane():
+            if self._down is not None:
+                raise UnreachableError(self._down.message, self._down.next_step)
+            self._budget.spend()
+            self._auth(prepared)
+            attempt = self._send(prepared, resource_type)
+        if attempt.reply is not None and attempt.reply.status == 429:
+            self.lanes.narrow()
+        return attempt
+
+    def _may_try_again(self, attempt: _Attempt, tries: int) -> bool:
+        """Wait for the next try; False when there is none. Raises IncompleteError for too long a wait."""
+        limit = self._policy.body_tries if attempt.is_cut else self._policy.retries + 1
+        if tries >= limit or not self._budget.may_retry():
+            return False
+        wait = self._policy.wait(tries, attempt.reply.retry_after if attempt.reply is not None else None)
+        self._budget.reserve(wait)
+        self._is_down.wait(wait)
+        return True
+
+    def _given_up(self, attempt: _Attempt, tries: int, resource_type: str) -> Reply:
+        """The last reply, if there is one; raises UnreachableError for a failed exchange."""
+        if attempt.reply is not None:
+            return attempt.reply
+        if attempt.is_cut:
+            raise self._unreachable(
+                self.said(f"cut its answer to a search for {resource_type} short {tries} times."),
+                "a proxy in between may limit size or time; try a smaller page_size.",
+            )
+        raise self._unreachable(
+            self.said(f"could not be reached for a search for {resource_type} ({attempt.failure})."),
+            "check that the server is up and base_url is right.",
         )
 
-    def _send(self, prepared: requests.PreparedRequest, resource_type: str) -> Reply | None:
-        """One exchange; None when the body broke off."""
+    def _unreachable(self, message: str, next_step: str) -> UnreachableError:
+        """The error after which nothing is sent to this server any more: it is down for this run."""
+        error = UnreachableError(message, next_step)
+        self._down = self._down or error
+        self._is_down.set()
+        return error
+
+    def _send(self, prepared: requests.PreparedRequest, resource_type: str) -> _Attempt:
         timeout = (self.center.connect_timeout, self.center.read_timeout)
         try:
             response = self._session.send(prepared, timeout=timeout, allow_redirects=False, stream=True)
         except requests.RequestException as error:
             # The text of the error holds the URL, and a URL may hold patient ids: only its class is told.
-            raise UnreachableError(
-                self.said(f"could not be reached for a search for {resource_type} ({type(error).__name__})."),
-                "check that the server is up and base_url is right.",
-            ) from None
+            return _Attempt(failure=type(error).__name__)
         with response:
-            body = self._body(response, resource_type)
-            return None if body is None else self._reply(response, body, resource_type)
+            return self._read(response, resource_type)
 
-    def _body(self, response: requests.Response, resource_type: str) -> bytes | None:
-        body = bytearray()
+    def _read(self, response: requests.Response, resource_type: str) -> _Attempt:
         try:
-            for chunk in response.iter_content(_CHUNK_BYTES):
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise self.failure(
-                        f"sent more than {MAX_BODY_BYTES} bytes for one page of {resource_type}.",
-                        "use a smaller page_size.",
-                    )
-        except requests.RequestException:
-            return None  # fewer bytes than announced, a missing last chunk, a broken gzip stream
-        return bytes(body)
+            body = _body(response)
+        except (HTTPError, BrokenStreamError):
+            # Fewer bytes than announced, a missing last chunk, a gzip stream without its end, a slow drip.
+            if _is_success(response):
+                return _Attempt(is_cut=True)
+            body = b""  # of a failure the status tells enough
+        except OversizeError:
+            return _Attempt(_reply(response, None, is_oversize=True))
+        except EncodingError:
+            raise self.failure(
+                f"answered a search for {resource_type} in a content encoding that was not asked for.",
+                "ask the center's server team, or that of the proxy before it.",
+            ) from None
+        if not _is_success(response):
+            return _Attempt(_reply(response, readable(body)))
+        return self._decoded(response, body, resource_type)
 
-    def _reply(self, response: requests.Response, body: bytes, resource_type: str) -> Reply | None:
-        url = response.url.removesuffix("/_search") if response.request.method == "POST" else response.url
-        server_time = http_date(response.headers.get("Date"))
-        if not 200 <= response.status_code < 300:
-            return Reply(response.status_code, url, readable(body), server_time)
+    def _decoded(self, response: requests.Response, body: bytes, resource_type: str) -> _Attempt:
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type not in _JSON_TYPES:
             raise self.failure(
@@ -220,14 +264,33 @@ class FhirClient:
                 "a sign-in page or a proxy may stand in front of the server; check base_url and credentials.",
             )
         try:
-            return Reply(response.status_code, url, decode_object(body), server_time)
+            return _Attempt(_reply(response, decode_object(body)))
         except ValueError as error:
             if not _is_framed(response.headers):
-                return None  # without a told length, requests takes a broken-off body for a whole one
+                return _Attempt(
+                    is_cut=True
+                )  # without a told length, a broken-off body looks like a whole one
             raise self.failure(
                 f"answered a search for {resource_type} with invalid JSON: {error}.",
                 "ask the center's server team; nothing of this page was used.",
             ) from None
+
+
+def _body(response: requests.Response) -> bytes:
+    chunks = response.raw.stream(_CHUNK_BYTES, decode_content=False)
+    return b"".join(decoded(chunks, response.headers.get("Content-Encoding", ""), PAGE_CAPS))
+
+
+def _reply(response: requests.Response, resource: JsonObject | None, *, is_oversize: bool = False) -> Reply:
+    headers = response.headers
+    return Reply(
+        status=response.status_code,
+        url=response.url.removesuffix("/_search") if response.request.method == "POST" else response.url,
+        resource=resource,
+        server_time=http_date(headers.get("Date")),
+        retry_after=retry_after(headers.get("Retry-After"), headers.get("Date")),
+        is_oversize=is_oversize,
+    )
 
 
 def _search_request(method: str, url: str, form: str | None, *, is_strict: bool) -> requests.Request:
@@ -239,23 +302,8 @@ def _search_request(method: str, url: str, form: str | None, *, is_strict: bool)
     return requests.Request(method, url, headers=headers, data=form)
 
 
-def _session(policy: RetryPolicy) -> requests.Session:
-    retry = CappedRetry(
-        total=policy.retries,
-        redirect=0,
-        allowed_methods=frozenset({"GET", "POST"}),  # POST _search only reads
-        status_forcelist=_REPEATED,
-        backoff_factor=policy.backoff,
-        backoff_max=policy.max_wait,
-        backoff_jitter=policy.backoff,
-        retry_after_max=int(policy.max_wait),
-        raise_on_status=False,
-    )
-    session = requests.Session()
-    session.trust_env = False
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    return session
+def _is_success(response: requests.Response) -> bool:
+    return 200 <= response.status_code < 300
 
 
 def _is_framed(headers: Mapping[str, str]) -> bool:

@@ -4,12 +4,15 @@ Alternatives of one parameter are joined by commas (https://hl7.org/fhir/R4/sear
 query is the union of its halves: that is how it is cut when a URL would be too long.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
+
+from ingest.instant import instant
 
 _REFERENCE = re.compile(
     r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9.-]{1,64})"
@@ -77,6 +80,38 @@ class Query:
             slice(n_patients // 2, None)
         )
 
+    @property
+    def count(self) -> int | None:
+        """The page size asked for."""
+        told = self._option("_count")
+        return int(told) if told is not None and told.isdecimal() else None
+
+    @property
+    def since(self) -> str | None:
+        """The value of `_lastUpdated`, prefix and all."""
+        return self._option("_lastUpdated")
+
+    @property
+    def low(self) -> dt.datetime | None:
+        """The instant from which changes are asked for; None when everything is."""
+        return instant((self.since or "")[2:])
+
+    def with_count(self, count: int) -> "Query":
+        """The query with another page size."""
+        return self._with_option("_count", str(count))
+
+    def after_only(self) -> "Query":
+        """The query with `gt` one second earlier instead of `ge`, for servers that know no other prefix."""
+        if self.low is None or not (self.since or "").startswith("ge"):
+            return self
+        earlier = (self.low - dt.timedelta(seconds=1)).replace(tzinfo=None)
+        return self._with_option("_lastUpdated", f"gt{earlier.isoformat(timespec='milliseconds')}Z")
+
+    def ids_only(self) -> "Query":
+        """The query for the ids of the same resources, in larger pages: ids are small."""
+        ids = self._with_option("_elements", "id")
+        return ids if self.count is None else ids.with_count(max(self.count, min(5 * self.count, 1000)))
+
     def admits(self, resource: Mapping[str, Any], base_url: str) -> bool:
         """Whether a returned resource, valid or not, was asked for: servers may ignore a filter.
 
@@ -97,6 +132,13 @@ class Query:
         if self.patients is not None:
             prefix = "" if self.patients.parameter == "_id" else "Patient/"
             yield self.patients.parameter, ",".join(prefix + each for each in self.patients.patient_ids)
+
+    def _option(self, name: str) -> str | None:
+        return next((value for told, value in self.options if told == name), None)
+
+    def _with_option(self, name: str, value: str) -> "Query":
+        others = tuple(option for option in self.options if option[0] != name)
+        return replace(self, options=(*others, (name, value)))
 
     def _with_codes(self, part: slice) -> "Query":
         if self.codes is None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import email.utils
+import re
 from dataclasses import dataclass
 
 from ingest.decode import JsonObject, decode_object
@@ -11,13 +12,16 @@ from ingest.decode import JsonObject, decode_object
 class Reply:
     """A server's answer: `resource` is None for a failure without readable JSON.
 
-    `url` is what a relative link in it is resolved against, `server_time` the Date header (UTC).
+    `url` is what a relative link in it is resolved against, `server_time` the Date header (UTC),
+    `retry_after` the seconds the server asked to wait; `is_oversize` says that the body passed its caps.
     """
 
     status: int
     url: str
     resource: JsonObject | None
     server_time: dt.datetime | None
+    retry_after: float | None = None
+    is_oversize: bool = False
 
     @property
     def is_success(self) -> bool:
@@ -43,3 +47,18 @@ def http_date(text: str | None) -> dt.datetime | None:
         return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def retry_after(text: str | None, date: str | None) -> float | None:
+    """Seconds to wait, from a Retry-After of seconds or of an HTTP date; None when it cannot be read.
+
+    A date is compared with the answer's own `date` where it has one: clocks differ.
+    """
+    told = (text or "").strip()
+    if re.fullmatch(r"[0-9]+", told):
+        return float(told)
+    until = http_date(told) if told else None
+    if until is None:
+        return None
+    now = http_date(date) or dt.datetime.now(dt.UTC)
+    return max(0.0, (until - now).total_seconds())

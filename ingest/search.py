@@ -1,49 +1,47 @@
 """The searchset walk: every page of a query, or an error; never a part taken for the whole.
 
-Only a 2xx searchset Bundle without a next link ends a walk (an error on a next link taken as the end is
-the field's classic silent loss). Next links are opaque (https://hl7.org/fhir/R4/http.html#paging):
-resolved against the URL just read, followed on the center's origin only, never twice.
+Only a 2xx searchset Bundle without a next link ends a pass (an error on a next link taken as the end is
+the field's classic silent loss); a link is followed on the center's origin only, never twice. While a walk
+of several pages goes on, data change and rows shift from page to page (hapifhir/hapi-fhir#3608), so a
+second pass over the ids alone must bring none that is new.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urljoin
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
+from ingest.bundle import Page, link_of, page_of, searchset, target
 from ingest.client import FhirClient
 from ingest.decode import JsonObject
-from ingest.outcome import OutcomeIssue, issues_of
+from ingest.habits import concessions, smaller
+from ingest.instant import instant
+from ingest.outcome import OutcomeIssue
 from ingest.query import Query
 from ingest.reply import Reply
 from mappings.errors import IncompleteError, ServerError
 
-# What servers answer to a next link they have forgotten.
-_EXPIRED = frozenset({400, 404, 410})
+__all__ = ["Page", "WalkLimits", "walk"]
+
+# What servers answer to a next link they have forgotten (500: microsoft/fhir-server#1415).
+_EXPIRED = frozenset({400, 404, 410, 500})
+_REFUSED_FORM = frozenset({400, 413, 422})
+_URL_TOO_LONG = 414
+_NO_GET = 405
 
 
 @dataclass(frozen=True, slots=True)
 class WalkLimits:
-    """When a walk is given up: pages in all, empty pages in a row, restarts after an expired link."""
+    """When a walk is given up: pages in all, empty pages in a row, restarts after an expired link, passes."""
 
     pages: int = 10_000
     empty_pages: int = 20
     restarts: int = 2
+    passes: int = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page: resources of the type asked for, what the server reported, entries of other kinds.
-
-    `lost` counts entries without a resource: something was found and not sent. `server_time` is the Date
-    header of this page's answer.
-    """
-
-    resources: tuple[JsonObject, ...]
-    issues: tuple[OutcomeIssue, ...]
-    ignored: int
-    lost: int
-    server_time: dt.datetime | None
+class _CutError(IncompleteError):
+    """The query was not answered whole; its halves may be."""
 
 
 def walk(client: FhirClient, query: Query, limits: WalkLimits | None = None) -> Iterator[Page]:
@@ -51,53 +49,156 @@ def walk(client: FhirClient, query: Query, limits: WalkLimits | None = None) -> 
     waiting = [query]
     while waiting:
         piece = waiting.pop()
-        halves = piece.halves() if client.is_too_long(piece) else None
-        if halves is not None:
+        halves = piece.halves()
+        if halves is not None and client.is_too_long(piece):
             waiting.extend(reversed(halves))
             continue
-        reply = client.search(piece)
-        if reply is None:
-            waiting.append(piece)
-        else:
-            yield from _pages(client, piece, reply, _Progress(piece.resource_type, limits or WalkLimits()))
+        try:
+            yield from _settled(client, piece, limits or WalkLimits())
+        except _CutError:
+            if halves is None:
+                raise
+            waiting.extend(reversed(halves))
 
 
-def _pages(client: FhirClient, query: Query, first: Reply, progress: "_Progress") -> Iterator[Page]:
-    reply = first
-    while True:
-        bundle = _searchset(client, reply, query.resource_type)
-        page = _page(bundle, query.resource_type, reply.server_time)
-        yield page
-        link = _next_link(bundle)
-        if link is None:
-            _require_all(client, bundle, page, progress)
+def _settled(client: FhirClient, query: Query, limits: WalkLimits) -> Iterator[Page]:
+    """Full passes, each followed by a check, until a check finds no id that no pass has brought."""
+    seen: set[str] = set()
+    for _ in range(limits.passes):
+        progress = _Progress(query.resource_type, limits)
+        for page in _pass(client, query, progress):
+            seen |= page.ids
+            yield _noticed(page, query, progress)
+        if progress.pages == 1:
+            _require_all(client, page, progress)
+            return  # one answer is one moment
+        is_settled = True
+        for page in _pass(client, query.ids_only(), _Progress(query.resource_type, limits)):
+            is_settled = page.ids <= seen
+            if page.issues or page.lost:  # its resources are parts of resources, and never data
+                yield replace(page, resources=(), ignored=0)
+            if not is_settled:
+                break
+        if is_settled:
             return
-        url = urljoin(reply.url, link)
+    raise IncompleteError(
+        client.said(
+            f"had matches that {limits.passes} passes of a search for {query.resource_type} did not bring."
+        ),
+        "run again when less is written there, or use a larger page_size.",
+    )
+
+
+def _pass(client: FhirClient, query: Query, progress: "_Progress") -> Iterator[Page]:
+    """The pages from the first to the one without a next link, again from the first when a link expired."""
+    reply = _first(client, query)
+    while True:
+        bundle = searchset(client, reply, query.resource_type)
+        if progress.pages == 1:
+            progress.self_link = link_of(bundle, "self")  # on later pages it is often wrong
+        page = page_of(bundle, query.resource_type, reply.server_time)
+        yield page
+        link = link_of(bundle, "next")
+        if link is None:
+            progress.total = bundle.get("total")
+            return
+        url = target(client.center, reply, link, query.resource_type)
         progress.follow(client, url, is_empty=not page.resources)
         reply = client.get(url, query.resource_type)
-        if reply.status in _EXPIRED:
-            reply = _restart(client, query, progress)
+        if _must_restart(client, query, url, reply, progress):
+            reply = _first(client, query)
 
 
-def _restart(client: FhirClient, query: Query, progress: "_Progress") -> Reply:
-    """The first page once more: what was read so far stays valid, what follows the lost link is unread."""
-    progress.restart(client)
+def _first(client: FhirClient, query: Query) -> Reply:
+    """The first page, asked in whatever form of the query the server takes."""
+    asked = client.habits.fit(query)
+    reply = _ask(client, asked)
+    if reply.status == _URL_TOO_LONG:
+        raise _url_too_long(client, query)
+    for form in _other_forms(asked, reply):
+        other = _ask(client, form)
+        if other.is_success and not other.is_oversize:
+            client.habits.learn(asked, form)
+            return other
+    return reply
+
+
+def _other_forms(query: Query, reply: Reply) -> Iterator[Query]:
+    if reply.is_oversize:
+        form = smaller(query)
+        while form is not None:
+            yield form
+            form = smaller(form)
+    elif reply.status in _REFUSED_FORM:
+        yield from concessions(query)
+
+
+def _ask(client: FhirClient, query: Query) -> Reply:
     reply = client.search(query)
+    if reply is None and client.is_too_long(query) and query.halves() is not None:
+        raise _url_too_long(client, query)
+    reply = reply or client.search(query)  # by GET, now that POST was refused
     if reply is None:
         raise client.failure(
-            f"refused POST in the middle of a search for {query.resource_type}.",
-            "run again; GET is used then.",
+            f"refused POST and GET for a search for {query.resource_type}.", "ask the center's server team."
         )
     return reply
 
 
+def _must_restart(client: FhirClient, query: Query, url: str, reply: Reply, progress: "_Progress") -> bool:
+    """Whether a link could not be read and the query is to be asked again, in a form that may fare better."""
+    if reply.status == _URL_TOO_LONG:
+        raise _url_too_long(client, query)
+    is_posted = reply.status == _NO_GET or (
+        reply.status in {400, 404} and urlsplit(url).path.endswith("/_search")
+    )
+    if reply.is_oversize and (fewer := smaller(client.habits.fit(query))) is not None:
+        client.habits.learn(query, fewer)
+    elif is_posted and client.habits.takes_post:
+        client.habits.post_ends_nowhere()
+    elif reply.status not in _EXPIRED:
+        return False
+    progress.restart(client, reply)
+    return True
+
+
+def _url_too_long(client: FhirClient, query: Query) -> _CutError:
+    return _CutError(
+        client.said(f"takes no URL as long as a search for {query.resource_type} needs."),
+        "lower patient_batch and page_size in center.toml, or let the server take POST searches.",
+    )
+
+
+def _noticed(page: Page, query: Query, progress: "_Progress") -> Page:
+    """The page, with a warning when its rows show that a filter was ignored, or its self link admits it.
+
+    Rows decide (HeliosSoftware/hfs#474 claims filters it has not applied); all of them stay usable.
+    """
+    low = query.low
+    if low is None:
+        return page
+    issues = []
+    if any((told := _last_updated(resource)) is not None and told < low for resource in page.resources):
+        issues.append(OutcomeIssue("warning", "limited-filter"))
+    if progress.pages == 1 and progress.self_link is not None and "_lastUpdated" not in progress.self_link:
+        issues.append(OutcomeIssue("warning", "not-supported"))
+    return replace(page, issues=(*page.issues, *issues)) if issues else page
+
+
+def _last_updated(resource: JsonObject) -> dt.datetime | None:
+    meta = resource.get("meta")
+    return instant(meta.get("lastUpdated")) if isinstance(meta, dict) else None
+
+
 @dataclass(slots=True)
 class _Progress:
-    """What one walk has used of its limits."""
+    """What one pass has used of its limits."""
 
     resource_type: str
     limits: WalkLimits
     visited: set[str] = field(default_factory=set)
+    self_link: str | None = None
+    total: object = None
     pages: int = 1
     empty_in_a_row: int = 0
     restarts: int = 0
@@ -114,17 +215,18 @@ class _Progress:
             raise self._endless(client, f"sent more than {self.limits.pages} pages")
         self.visited.add(url)
 
-    def restart(self, client: FhirClient) -> None:
-        """Note that the walk begins again; raises IncompleteError when that happened too often."""
+    def restart(self, client: FhirClient, reply: Reply) -> None:
+        """Note that the pass begins again; raises ServerError when that happened too often."""
         self.restarts += 1
-        if self.restarts > self.limits.restarts:
-            raise IncompleteError(
-                client.said(
-                    f"forgot its next link {self.restarts} times in a search for {self.resource_type}."
-                ),
-                "raise the server's lifetime of search results, or use a larger page_size.",
-            )
         self.visited.clear()
+        if self.restarts <= self.limits.restarts:
+            return
+        if reply.is_oversize or reply.status not in _EXPIRED - {500}:
+            client.successful(reply, self.resource_type)  # raises what the answer means
+        raise _CutError(
+            client.said(f"forgot its next link {self.restarts} times in a search for {self.resource_type}."),
+            "raise the server's lifetime of searches and its limit of pages, or use a larger page_size.",
+        )
 
     def _endless(self, client: FhirClient, what: str) -> ServerError:
         return client.failure(
@@ -132,58 +234,14 @@ class _Progress:
         )
 
 
-def _searchset(client: FhirClient, reply: Reply, resource_type: str) -> JsonObject:
-    bundle = client.successful(reply, resource_type)
-    if bundle.get("resourceType") != "Bundle" or bundle.get("type") != "searchset":
-        codes = ", ".join(sorted({issue.code for issue in issues_of(bundle)}))
-        raise client.failure(
-            f"answered a search for {resource_type} with something other than a searchset Bundle"
-            + (f" (OperationOutcome: {codes})." if codes else "."),
-            "check that base_url is the FHIR base of the server.",
-        )
-    if not _is_well_formed(bundle):
-        raise client.failure(
-            f"answered a search for {resource_type} with a malformed Bundle.", "ask the center's server team."
-        )
-    return bundle
-
-
-def _is_well_formed(bundle: JsonObject) -> bool:
-    """Whether entries and links can be read; a next link that leads nowhere must not end the walk."""
-    entries, links = bundle.get("entry", []), bundle.get("link", [])
-    if not _is_list_of_objects(entries) or not _is_list_of_objects(links):
-        return False
-    urls = [link.get("url") for link in links if link.get("relation") == "next"]
-    return all(isinstance(url, str) and url.strip() for url in urls)
-
-
-def _is_list_of_objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-def _page(bundle: Mapping[str, Any], resource_type: str, server_time: dt.datetime | None) -> Page:
-    """Sort the entries by the type of their resource: servers set search.mode wrongly or not at all."""
-    entries = [entry.get("resource") for entry in bundle.get("entry", [])]
-    objects = [resource for resource in entries if isinstance(resource, dict)]
-    wanted = [resource for resource in objects if resource.get("resourceType") == resource_type]
-    outcomes = [resource for resource in objects if resource.get("resourceType") == "OperationOutcome"]
-    return Page(
-        resources=tuple(wanted),
-        issues=tuple(issue for outcome in outcomes for issue in issues_of(outcome)),
-        ignored=len(objects) - len(wanted) - len(outcomes),
-        lost=len(entries) - len(objects),
-        server_time=server_time,
-    )
-
-
-def _require_all(client: FhirClient, bundle: JsonObject, page: Page, progress: "_Progress") -> None:
+def _require_all(client: FhirClient, page: Page, progress: _Progress) -> None:
     """Raise IncompleteError when the only page has fewer matches than the server says it found.
 
     @medplum/fhir-router 5 gives no next links: what does not fit on the first page is lost without a word.
     Only an answer of one page is judged: a total told beside next links may be an estimate.
     """
-    total, held = bundle.get("total"), len(page.resources) + page.ignored + page.lost
-    if progress.pages == 1 and isinstance(total, int) and total > held:
+    total, held = progress.total, len(page.resources) + page.ignored + page.lost
+    if isinstance(total, int) and total > held:
         raise IncompleteError(
             client.said(
                 f"found {total} matches of a search for {progress.resource_type} and sent {held} "
@@ -191,8 +249,3 @@ def _require_all(client: FhirClient, bundle: JsonObject, page: Page, progress: "
             ),
             "raise page_size or lower patient_batch until one page holds them all.",
         )
-
-
-def _next_link(bundle: Mapping[str, Any]) -> str | None:
-    links = [link.get("url") for link in bundle.get("link", []) if link.get("relation") == "next"]
-    return str(links[0]) if links else None

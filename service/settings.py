@@ -93,10 +93,12 @@ class Schedule(_Strict):
 
 
 class Ingest(_Strict):
-    """How much is asked again, and how much invalid content is too much."""
+    """How much is asked again, what a run may spend, and how much invalid content is too much."""
 
     overlap_hours: Annotated[int, Field(ge=1)] = 24
     max_invalid_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
+    max_requests_per_center: Annotated[int, Field(ge=1)] = 50_000
+    max_minutes_per_center: Annotated[float, Field(gt=0)] = 180.0
 
 
 class WarehousePlace(_Strict):
@@ -142,6 +144,8 @@ class Search(_Strict):
     patient_batch: Annotated[int, Field(ge=1, le=500)] = 50
     connect_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
     read_timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    concurrency: Annotated[int, Field(ge=1, le=32)] = 4
+    rewrite_links: bool = False
 
 
 class CenterFile(_Strict):

@@ -22,11 +22,10 @@ def product_version() -> str:
 
 def ingest_centers(settings: configured.Settings) -> list[Center]:
     """The centers as ingest reads them, with their credentials."""
-    overlap = dt.timedelta(hours=settings.file.ingest.overlap_hours)
-    return [_ingest_center(center, overlap) for center in settings.centers]
+    return [_ingest_center(center, settings.file.ingest) for center in settings.centers]
 
 
-def _ingest_center(center: configured.CenterSettings, overlap: dt.timedelta) -> Center:
+def _ingest_center(center: configured.CenterSettings, ingest: configured.Ingest) -> Center:
     search = center.file.search
     return Center(
         center_id=center.center_id,
@@ -35,9 +34,13 @@ def _ingest_center(center: configured.CenterSettings, overlap: dt.timedelta) -> 
         fhir_version=center.file.fhir_version,
         page_size=search.page_size,
         patient_batch=search.patient_batch,
-        overlap=overlap,
+        overlap=dt.timedelta(hours=ingest.overlap_hours),
         connect_timeout=search.connect_timeout_seconds,
         read_timeout=search.read_timeout_seconds,
+        concurrency=search.concurrency,
+        rewrite_links=search.rewrite_links,
+        max_requests=ingest.max_requests_per_center,
+        max_duration=dt.timedelta(minutes=ingest.max_minutes_per_center),
         auth=_credentials(center),
     )
 

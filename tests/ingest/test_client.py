@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 import requests
 import responses
-from urllib3.util.retry import Retry
 
 from ingest import client as client_module
 from ingest.auth import BasicAuth, BearerAuth
-from ingest.client import CappedRetry, FhirClient, RetryPolicy
+from ingest.budget import RetryPolicy
+from ingest.client import FhirClient
 from ingest.query import CodeFilter, PatientFilter, Query
-from ingest.reply import Reply, http_date
+from ingest.reply import Reply, http_date, retry_after
+from ingest.stream import Caps
 from mappings.errors import ServerError, SignInError
 from tests.ingest.examples import QUICK, center
 
@@ -208,10 +209,11 @@ def test_every_json_media_type_is_taken(
 def test_a_body_over_the_cap_is_refused(
     server: responses.RequestsMock, client: FhirClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_BODY_BYTES", 10)
-    server.post(SEARCH, json=EMPTY)
-    with pytest.raises(ServerError, match="more than 10 bytes"):
-        client.search(QUERY)
+    monkeypatch.setattr(client_module, "PAGE_CAPS", Caps(decoded=10))
+    reply = refusal(server, client, 200, json=EMPTY)
+    assert reply.is_oversize
+    with pytest.raises(ServerError, match="larger than the 10 bytes"):
+        client.successful(reply, "Observation")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +231,7 @@ def test_an_unreachable_server_is_told_by_kind_only(
     with pytest.raises(ServerError, match=type(error).__name__) as caught:
         client.search(QUERY)
     assert "SECRET" not in str(caught.value)
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(
@@ -254,23 +256,27 @@ def test_nothing_is_sent_to_another_origin(
 
 @pytest.mark.parametrize(
     ("told", "seconds"),
-    [("7", 7.0), ("0", 0.0), ("999999", 60.0), ("-5", 0.0), ("soon", 0.0), ("", 0.0), ("9" * 400, 60.0)],
+    [("7", 7.0), ("0", 0.0), ("999999", 999999.0), ("-5", None), ("soon", None), ("", None), (None, None)],
 )
-def test_retry_after_is_respected_within_the_cap(told: str, seconds: float) -> None:
-    assert CappedRetry(retry_after_max=60).parse_retry_after(told) == seconds
+def test_retry_after_is_read_in_seconds(told: str | None, seconds: float | None) -> None:
+    assert retry_after(told, None) == seconds
 
 
-def test_retry_after_may_be_a_date() -> None:
+def test_retry_after_may_be_a_date_by_the_servers_own_clock() -> None:
+    told, date = "Sun, 01 Mar 2026 12:00:30 GMT", "Sun, 01 Mar 2026 12:00:00 GMT"
+    assert retry_after(told, date) == 30.0
+    assert retry_after(date, told) == 0.0
     soon = email.utils.format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=30), usegmt=True)
-    late = email.utils.format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(days=30), usegmt=True)
-    retry = CappedRetry(retry_after_max=60)
-    assert 25 <= retry.parse_retry_after(soon) <= 30
-    assert retry.parse_retry_after(late) == 60
+    assert 25 <= (retry_after(soon, None) or 0.0) <= 30
 
 
-def test_urllib3_itself_would_fail_on_a_malformed_retry_after() -> None:
-    with pytest.raises(Exception, match="Retry-After"):
-        Retry().parse_retry_after("soon")
+@pytest.mark.parametrize(
+    ("asked", "low", "high"), [(None, 1.0, 1.5), (0.0, 1.0, 1.5), (7.0, 7.0, 7.0), (18_000.0, 60.0, 60.0)]
+)
+def test_a_wait_is_what_the_server_asked_between_our_backoff_and_our_patience(
+    asked: float | None, low: float, high: float
+) -> None:
+    assert low <= RetryPolicy(backoff=0.5, max_wait=60.0).wait(2, asked) <= high
 
 
 @pytest.mark.parametrize("told", [None, "yesterday", "Sun, 99 Mar 2026 12:00:00 GMT"])
@@ -284,7 +290,9 @@ def test_a_date_that_cannot_be_read_is_no_server_time(
 
 
 def test_the_shipped_policy_waits_at_most_two_minutes_and_six_tries() -> None:
-    assert RetryPolicy() == RetryPolicy(retries=5, backoff=0.5, max_wait=120.0, body_tries=3)
+    assert RetryPolicy() == RetryPolicy(
+        retries=5, backoff=0.5, max_wait=120.0, body_tries=3, exchange_seconds=600.0, tokens=50.0, refill=0.1
+    )
 
 
 @pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000"])

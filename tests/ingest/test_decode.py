@@ -1,5 +1,6 @@
 """Bytes become JSON only when every reader would read them alike."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -19,6 +20,17 @@ def test_one_byte_order_mark_is_stripped() -> None:
     assert decode_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
+def test_bytes_that_are_not_utf8_are_half_a_surrogate_pair_in_their_string_alone() -> None:
+    assert decode_object(b'{"a": "x\xff", "b": "y"}') == {"a": "x\udcff", "b": "y"}
+
+
+@pytest.mark.parametrize("text", ["\\", '"', '\\"', '\\\\"', "a\\\\\\", 'x"y\\"z', "\n\t\u2028\x7f"])
+def test_quotes_and_backslashes_in_a_string_are_no_second_key(text: str) -> None:
+    value = {text: text, "list": [text, {text: [text]}], "é": ""}
+    assert decode_object(json.dumps(value).encode()) == value
+    assert decode_object(json.dumps(value, ensure_ascii=False).encode()) == value
+
+
 def test_the_deepest_allowed_nesting_is_read() -> None:
     depth = MAX_DEPTH - 1
     assert decode_object(b'{"a":' + b"[" * depth + b"]" * depth + b"}")
@@ -32,8 +44,10 @@ def test_the_deepest_allowed_nesting_is_read() -> None:
         (b'{"a": NaN}', "NaN"),
         (b'{"a": Infinity}', "NaN or Infinity"),
         (b'{"a": -Infinity}', "NaN or Infinity"),
-        (b'{"a": "SECRET-\xff"}', "UTF-8"),
-        ('{"a": 1}'.encode("utf-16"), "UTF-8"),
+        ('{"a": 1}'.encode("utf-16"), "not JSON"),
+        (b'{"a": 1}\xff', "not JSON"),
+        (b'{"a\\"": {"b": "\\\\", "b": "\\\\\\""}}', "twice"),
+        (b'{"a": 1e9999999999999999999}', "decimal"),
         (b"\xef\xbb\xbf\xef\xbb\xbf{}", "not JSON"),
         (b'{"a": "SECRET', "not JSON"),
         (b'{"a": "SECRET"} x', "not JSON"),

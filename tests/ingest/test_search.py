@@ -119,8 +119,7 @@ RECOVERED = {
 def test_a_passing_fault_loses_nothing(server: FhirServer, client: FhirClient, name: str) -> None:
     when, change, times = RECOVERED[name]
     fault = server.add(Fault(when, change, times))
-    expected = set(ALL) - ({"o2", "o3"} if name == "empty page in the middle" else set())
-    assert set(ids(pages(client))) == expected
+    assert set(ids(pages(client))) == set(ALL)
     assert fault.fired == times if times < 9 else fault.fired > 0
 
 
@@ -157,7 +156,7 @@ def test_a_relative_next_link_is_followed(
         server.add(Fault(posted, status(405)))
     fault = server.add(Fault(lambda seen: takes_post or not posted(seen), change, times=9))
     assert ids(pages(client)) == ALL
-    assert fault.fired == 4
+    assert fault.fired == 5  # four pages, and one of ids
 
 
 LOST = {
@@ -172,7 +171,7 @@ LOST = {
         lambda answer: replace(answer, body=answer.body[:-1] + b', "type": "searchset"}'),
     ),
     "NaN": (first, lambda answer: replace(answer, body=answer.body[:-1] + b', "total": NaN}')),
-    "not UTF-8": (following, lambda answer: replace(answer, body=answer.body.replace(b"final", b"fin\xffl"))),
+    "not UTF-8": (following, lambda answer: replace(answer, body=answer.body.decode().encode("utf-16"))),
     "an OperationOutcome instead": (following, lambda _: replace(outcome(200, "exception"), status=200)),
     "another Bundle type": (first, edit(lambda bundle: bundle.update(type="history"))),
     "entries that are no list": (first, edit(lambda bundle: bundle.update(entry={}))),
