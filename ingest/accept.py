@@ -55,11 +55,11 @@ def accept(
             accepted.quarantined += _quarantined(resource, minimised, issues, task)
         else:
             accepted.landed.append(_landed(resource, minimised))
-            accepted.members.update(_members(resource, task, base_url))
+            accepted.members.update(members_made_by(resource, task, base_url))
     return accepted
 
 
-def _members(resource: Mapping[str, Any], task: Task, base_url: str) -> Iterator[str]:
+def members_made_by(resource: Mapping[str, Any], task: Task, base_url: str) -> Iterator[str]:
     """The patient whom a resource found by a cohort query makes a member of the cohort."""
     ask = task.ask
     if ask.codes is None or ask.members.isdisjoint(codings(resource.get(ask.codes.parameter))):

@@ -30,7 +30,6 @@ class Center:
     fhir_version: FhirVersion
     page_size: int = 200
     patient_batch: int = 50
-    concurrency: int = 4
     overlap: dt.timedelta = dt.timedelta(hours=24)
     connect_timeout: float = 10.0
     read_timeout: float = 120.0

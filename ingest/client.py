@@ -116,6 +116,10 @@ class FhirClient:
         """The answer to a link the server gave; raises ServerError, before sending, for another origin."""
         return self._exchange(requests.Request("GET", url, headers=_HEADERS), resource_type)
 
+    def read(self, resource_type: str, resource_id: str) -> Reply:
+        """The answer to a read by id; `resource_id` has FHIR's form, and is not '.' or '..'."""
+        return self.get(self.center.url(f"{resource_type}/{resource_id}"), resource_type)
+
     def successful(self, reply: Reply, resource_type: str) -> JsonObject:
         """The resource in a successful reply.
 

@@ -31,6 +31,24 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ReconcileRules:
+    """When a center's ids are compared with the warehouse, and how many resources may leave by it.
+
+    `is_forced` does it now for every center; for the centers in `accepted` it is done now and without the
+    limit, because an operator said that what would leave is right.
+    """
+
+    every: dt.timedelta = dt.timedelta(days=7)
+    max_deleted_percent: float = 2.0
+    is_forced: bool = False
+    accepted: frozenset[str] = frozenset()
+
+    def is_demanded(self, center_id: str) -> bool:
+        """Whether the center is compared now, due or not."""
+        return self.is_forced or center_id in self.accepted
+
+
+@dataclass(frozen=True, slots=True)
 class SyncContext:
     """What a sync needs besides the center: its run, what codes mean, the clock (aware UTC), an audience.
 
@@ -44,3 +62,4 @@ class SyncContext:
     progress: Progress
     is_stopping: Callable[[], bool]
     gate: GatePool
+    reconcile: ReconcileRules = ReconcileRules()

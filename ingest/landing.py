@@ -7,13 +7,15 @@ brought is kept, and the next sync asks for it again.
 
 import datetime as dt
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from ingest.accept import Accepted
 from ingest.center import Center
 from ingest.context import SyncContext
+from ingest.decode import JsonObject
 from ingest.plan import Task
 from ingest.search import Page
 from ingest.tally import Tally
@@ -86,10 +88,11 @@ class Landing:
         self._context = context
         self._tally = tally
 
-    def land(self, task: Task, pages: Iterable[Page]) -> LandCounts:
+    def land(self, task: Task, pages: Iterable[Page], set_back: AbstractSet[str] = frozenset()) -> LandCounts:
         """Land what the pages hold, whole or not; then raise the error that ended them early.
 
         A loss that the server admits is told to the tally; either leaves the watermark where it was.
+        Of the resources in `set_back` an older version replaces a newer one.
         """
         answer = _Answer(asked_at=self._context.now())
         waiting: deque[tuple[int, Future[Accepted]]] = deque()
@@ -97,28 +100,40 @@ class Landing:
         try:
             for page in pages:
                 answer.note(page)
-                waiting.append((len(page.resources), self._judged(task, page)))
+                waiting.append((len(page.resources), self._judged(task, page.resources)))
                 if len(waiting) >= PAGES_IN_THE_GATE:
                     _drain(waiting, chunk, down_to=PAGES_IN_THE_GATE - 1)
                 if chunk.received >= CHUNK_RESOURCES:
-                    total += self._land(task, chunk, None)
+                    total += self._land(task, chunk, None, set_back)
                     chunk = _Chunk()
         except (ServerError, SignInError) as error:
             answer.error = error
         _drain(waiting, chunk, down_to=0)
         chunk.remarks += answer.remarks
-        total += self._land(task, chunk, answer.watermark)
+        total += self._land(task, chunk, answer.watermark, set_back)
         self._tell(task, answer)
         return total
 
-    def _judged(self, task: Task, page: Page) -> Future[Accepted]:
+    def land_read(self, task: Task, resources: Sequence[JsonObject]) -> None:
+        """Land resources that were read by id; each is a warning, because no search found it."""
+        chunk = _Chunk(remarks=len(resources))
+        chunk.take(len(resources), self._judged(task, resources).result())
+        self._land(task, chunk, None)
+
+    def _judged(self, task: Task, resources: Sequence[JsonObject]) -> Future[Accepted]:
         center = self._center
-        ids = [each["id"] for each in page.resources if isinstance(each.get("id"), str)]
+        ids = [each["id"] for each in resources if isinstance(each.get("id"), str)]
         known = current_hashes(self._warehouse, center.center_id, task.ask.resource_type.name, ids)
         gate = self._context.gate
-        return gate.submit(page.resources, task, center.base_url, center.fhir_version, known)
+        return gate.submit(resources, task, center.base_url, center.fhir_version, known)
 
-    def _land(self, task: Task, chunk: _Chunk, watermark: dt.datetime | None) -> LandCounts:
+    def _land(
+        self,
+        task: Task,
+        chunk: _Chunk,
+        watermark: dt.datetime | None,
+        set_back: AbstractSet[str] = frozenset(),
+    ) -> LandCounts:
         covers = task.covers if watermark else ()
         unit = Unit(
             run_id=self._context.run_id,
@@ -130,6 +145,7 @@ class Landing:
             covered=[Covered(each, task.ask.fingerprint, watermark) for each in covers if watermark],
             members=sorted(chunk.accepted.members),
             warnings=chunk.remarks,
+            set_back=set_back,
             finished_at=self._context.now(),
         )
         counts = land(self._warehouse, unit)

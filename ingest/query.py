@@ -119,11 +119,18 @@ class Query:
         believed; patients are compared exactly. A resource that names no patient of this server is admitted
         here: it `lacks_patient`.
         """
-        return self._admits_patient(resource, base_url) and self._admits_code(resource)
+        return self._admits_patient(resource, base_url) and self.admits_code(resource)
 
     def lacks_patient(self, resource: Mapping[str, Any], base_url: str) -> bool:
         """Whether patients were asked for and the resource names none of this server."""
         return self.patients is not None and patient_of(resource, self.patients.element, base_url) is None
+
+    def admits_code(self, resource: Mapping[str, Any]) -> bool:
+        """Whether a resource has one of the codes asked for, whoever's it is."""
+        if self.codes is None:
+            return True
+        asked = {code.casefold() for _, code in self.codes.codings}
+        return any(code.casefold() in asked for code in _told_codes(resource.get(self.codes.parameter)))
 
     def _filters(self) -> Iterator[tuple[str, str]]:
         if self.codes is not None:
@@ -155,12 +162,6 @@ class Query:
             return True
         found = patient_of(resource, self.patients.element, base_url)
         return found is None or found in self.patients.patient_ids
-
-    def _admits_code(self, resource: Mapping[str, Any]) -> bool:
-        if self.codes is None:
-            return True
-        asked = {code.casefold() for _, code in self.codes.codings}
-        return any(code.casefold() in asked for code in _told_codes(resource.get(self.codes.parameter)))
 
 
 def patient_of(resource: Mapping[str, Any], element: str, base_url: str) -> str | None:

@@ -2,7 +2,8 @@
 
 The cohort's procedures are read first, then, per batch of patients, everything else, several queries at a
 time. Each answer lands with its watermark; what fails is told. A type that cannot be read leaves the others
-alone; a server that cannot be reached, or a refused sign-in, ends the center.
+alone; a server that cannot be reached, or a refused sign-in, ends the center. After a complete sync that is
+due for it, what the server has no more leaves the warehouse (ingest/reconcile.py).
 """
 
 import threading
@@ -14,6 +15,7 @@ from ingest.client import FhirClient
 from ingest.context import Progress, SyncContext, UnitLanded
 from ingest.landing import Landing
 from ingest.plan import Ask, Task, asks, cohort_task, patient_tasks
+from ingest.reconcile import Place, reconcile_center
 from ingest.search import walk
 from ingest.tally import CenterReport, Tally
 from mappings.errors import ForbiddenError, IncompleteError, ServerError, SignInError, UnreachableError
@@ -33,9 +35,13 @@ def sync_center(
     """
     tally = Tally(center.center_id)
     sync = _Sync(center, client, warehouse, context, tally)
+    cohort_asks = asks(center, context.code_map, "cohort")
+    patient_asks = asks(center, context.code_map, "patient")
     try:
-        sync.read_cohort(asks(center, context.code_map, "cohort"))
-        sync.read_patients(asks(center, context.code_map, "patient"))
+        sync.read_cohort(cohort_asks)
+        sync.read_patients(patient_asks)
+        if tally.is_complete():
+            sync.reconcile([*cohort_asks, *patient_asks])
     except (ServerError, SignInError) as error:
         tally.fail(error)
     return tally.report()
@@ -68,6 +74,11 @@ class _Sync:
                 for task in patient_tasks(self._center, ask, patient_ids, self._covered(ask))
             ]
         )
+
+    def reconcile(self, every_ask: Sequence[Ask]) -> None:
+        """From time to time, let go what is not there any more; after a complete sync only."""
+        place = Place(self._center, self._client, self._warehouse, self._context, self._landing, self._tally)
+        reconcile_center(place, every_ask)
 
     def _covered(self, ask: Ask) -> dict[str, Covered]:
         return coverage(self._warehouse, self._center.center_id, ask.resource_type.name)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mappings.errors import CryocohortError
@@ -13,7 +13,8 @@ from warehouse.land import LandCounts
 class CenterReport:
     """How a center's sync ended: complete, or incomplete with reasons fit to show.
 
-    `counts` are by resource type; `error` is the first failure of the center or of one of its types.
+    `counts` are by resource type, `departed` how many of a type left the warehouse; `error` is the first
+    failure of the center or of one of its types.
     """
 
     center_id: str
@@ -22,6 +23,7 @@ class CenterReport:
     warnings: int
     reasons: tuple[str, ...]
     error: CryocohortError | None
+    departed: Mapping[str, int] = field(default_factory=dict)
 
 
 class Tally:
@@ -31,6 +33,7 @@ class Tally:
         self._center_id = center_id
         self._lock = threading.Lock()
         self._counts: dict[str, LandCounts] = {}
+        self._departed: dict[str, int] = {}
         self._warnings = 0
         self._reasons: dict[str, None] = {}
         self._failed_types: set[str] = set()
@@ -41,6 +44,17 @@ class Tally:
         with self._lock:
             self._counts[resource_type] = self._counts.get(resource_type, LandCounts(0, 0, 0, 0)) + counts
             self._warnings += warnings
+
+    def depart(self, resource_type: str, resources: int) -> None:
+        """Resources of the type have left the warehouse."""
+        with self._lock:
+            if resources:
+                self._departed[resource_type] = self._departed.get(resource_type, 0) + resources
+
+    def is_complete(self) -> bool:
+        """Whether nothing is missing so far."""
+        with self._lock:
+            return not self._reasons
 
     def lack(self, reason: str) -> None:
         """Something is missing from what was read; the same reason counts once."""
@@ -70,4 +84,5 @@ class Tally:
                 warnings=self._warnings,
                 reasons=tuple(self._reasons),
                 error=self._error,
+                departed=dict(self._departed),
             )

@@ -47,16 +47,32 @@ def main() -> None:
 
 
 @app.command()
-def sync(config: Config = CONFIG) -> None:
+def sync(
+    config: Config = CONFIG,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Look for deletions now at every center, due or not.")
+    ] = False,
+    accept_deletions: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CENTER",
+            help="Look for deletions now at CENTER and let go however many there are; may be repeated.",
+        ),
+    ] = None,
+) -> None:
     """Pull what is new from every center and land it in the private warehouse.
+
+    Every ingest.reconcile_days what the servers have no more leaves it, too.
 
     Example: cryocohort sync --config /etc/cryocohort
     """
     from service.cli_output import show_sync, shown_progress
     from service.nightly import sync_night
+    from service.study import ReconcileDemand
 
+    demand = ReconcileDemand(reconcile, frozenset(accept_deletions or ()))
     with shown_progress() as progress:
-        report = sync_night(_night(_settings(config), progress, _stop_on_signals()))
+        report = sync_night(_night(_settings(config), progress, _stop_on_signals()), demand)
     show_sync(report)
 
 

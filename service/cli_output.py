@@ -90,6 +90,9 @@ def show_sync(report: "SyncReport") -> None:
             numbers = (counts.received, counts.landed, counts.unchanged, counts.quarantined)
             table.add_row(center.center_id, resource_type, *(f"{number:,}" for number in numbers))
     console.print(table)
+    for center in report.centers:
+        for resource_type, departed in sorted(center.departed.items()):
+            console.print(f"center {center.center_id}: {departed:,} {resource_type} left the warehouse")
 
 
 def show_refresh(report: "RefreshReport") -> None:

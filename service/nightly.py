@@ -31,11 +31,13 @@ from outcomes.results import MetricResult
 from service.settings import Settings
 from service.status import note_status
 from service.study import (
+    ReconcileDemand,
     build_input,
     config_fingerprint,
     ingest_centers,
     product_version,
     publish_input,
+    reconcile_rules,
     report_facts,
     study_codes,
 )
@@ -93,9 +95,10 @@ def run_night(night: Night) -> tuple[SyncReport, RefreshReport, Path]:
     return synced, refreshed, report_night(night)
 
 
-def sync_night(night: Night) -> SyncReport:
+def sync_night(night: Night, demand: ReconcileDemand | None = None) -> SyncReport:
     """Bring the warehouse up to date with every center, all at the same time.
 
+    Deletions are looked for where that is due, or as `demand` says.
     Raises SignInError, ServerError, IncompleteError or InvalidShareError once everything that could be read
     has landed and the run is closed.
     """
@@ -103,7 +106,10 @@ def sync_night(night: Night) -> SyncReport:
     codes = study_codes(settings)
     with open_warehouse(settings) as warehouse, _run(night, warehouse, "sync") as run:
         with GatePool(os.cpu_count() or 1) as gate:
-            context = SyncContext(run.run_id, codes, night.clock, night.progress, night.is_stopping, gate)
+            rules = reconcile_rules(settings, demand or ReconcileDemand())
+            context = SyncContext(
+                run.run_id, codes, night.clock, night.progress, night.is_stopping, gate, rules
+            )
             centers = _sync_centers(settings, warehouse, context)
         for center in centers:
             finish_center(warehouse, _center_sync(run.run_id, center, night.clock()))

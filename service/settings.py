@@ -93,12 +93,14 @@ class Schedule(_Strict):
 
 
 class Ingest(_Strict):
-    """How much is asked again, what a run may spend, and how much invalid content is too much."""
+    """How much is asked again, what a run may spend, how much invalid content is too much; deletions."""
 
     overlap_hours: Annotated[int, Field(ge=1)] = 24
     max_invalid_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
     max_requests_per_center: Annotated[int, Field(ge=1)] = 50_000
     max_minutes_per_center: Annotated[float, Field(gt=0)] = 180.0
+    reconcile_days: Annotated[int, Field(ge=1)] = 7
+    max_deleted_percent: Annotated[float, Field(ge=0, le=100)] = 2.0
 
 
 class WarehousePlace(_Strict):

@@ -2,11 +2,14 @@
 
 import datetime as dt
 import hashlib
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from ingest.auth import Auth, BasicAuth, BearerAuth, NoAuth
 from ingest.center import Center
+from ingest.context import ReconcileRules
+from mappings.errors import ConfigError
 from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
 from outcomes.report import CenterFacts, ReportFacts
 from service import settings as configured
@@ -54,6 +57,31 @@ def _credentials(center: configured.CenterSettings) -> Auth:
             return BearerAuth(center.secret("auth.token_file", auth.token_file))
         case configured.NoAuth():
             return NoAuth()
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileDemand:
+    """What an operator asks of one sync: look for deletions now, and accept however many a center has."""
+
+    is_forced: bool = False
+    accepted: frozenset[str] = frozenset()
+
+
+def reconcile_rules(settings: configured.Settings, demand: ReconcileDemand) -> ReconcileRules:
+    """When deletions are looked for; ConfigError when the demand names a center that is not configured."""
+    unknown = demand.accepted - {center.center_id for center in settings.centers}
+    if unknown:
+        raise ConfigError(
+            f"No center is called {', '.join(sorted(unknown))}.",
+            f"name one of {', '.join(center.center_id for center in settings.centers)}.",
+        )
+    ingest = settings.file.ingest
+    return ReconcileRules(
+        every=dt.timedelta(days=ingest.reconcile_days),
+        max_deleted_percent=ingest.max_deleted_percent,
+        is_forced=demand.is_forced,
+        accepted=demand.accepted,
+    )
 
 
 def build_input(settings: configured.Settings, run_id: int) -> BuildInput:

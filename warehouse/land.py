@@ -9,11 +9,11 @@ import datetime as dt
 from collections.abc import Sequence
 
 from mappings.errors import WarehouseError
-from warehouse import quarantine
+from warehouse import departures, quarantine
 from warehouse.connection import Row, Transaction, Warehouse
 from warehouse.segments import Segment, is_listed, segment_path, write_segment
 from warehouse.unit import Covered, LandCounts, Landed, Quarantined, Unit
-from warehouse.versions import accepted_versions, move_heads
+from warehouse.versions import Accepted, accepted_versions, move_heads
 
 __all__ = [
     "Covered",
@@ -46,6 +46,7 @@ def land(warehouse: Warehouse, unit: Unit) -> LandCounts:
                     _list(transaction, unit, written)
                 move_heads(transaction, unit, accepted, written.path if written else "")
                 quarantine.settle(transaction, unit, [entry.version.resource_id for entry in accepted])
+                departures.come_back(transaction, _place(unit), _new_ids(accepted))
                 _add_members(transaction, unit)
                 _move_watermarks(transaction, unit)
                 counts = _counts(unit, len(changed))
@@ -68,9 +69,11 @@ def coverage(warehouse: Warehouse, center_id: str, resource_type: str) -> dict[s
 
 
 def members(warehouse: Warehouse, center_id: str) -> list[str]:
-    """Return the ids of the center's patients that a cohort query has found, sorted."""
+    """Return the ids of the center's patients that belong to the cohort, sorted."""
     rows = warehouse.rows(
-        "SELECT patient_id FROM ops.cohort_member WHERE center_id = ? ORDER BY patient_id", [center_id]
+        "SELECT patient_id FROM ops.cohort_member WHERE center_id = ? AND left_run_id IS NULL "
+        "ORDER BY patient_id",
+        [center_id],
     )
     return [row["patient_id"] for row in rows]
 
@@ -118,9 +121,18 @@ def _raw_row(unit: Unit, version: Landed) -> Row:
     }
 
 
+def _new_ids(accepted: Sequence[Accepted]) -> list[str]:
+    return [entry.version.resource_id for entry in accepted if entry.before is None]
+
+
 def _add_members(transaction: Transaction, unit: Unit) -> None:
     if not unit.members:
         return
+    transaction.execute(
+        "UPDATE ops.cohort_member SET left_run_id = NULL "
+        "WHERE left_run_id IS NOT NULL AND center_id = $center AND patient_id IN (SELECT unnest($members))",
+        {"center": unit.center_id, "members": list(unit.members)},
+    )
     transaction.execute(
         "INSERT INTO ops.cohort_member (center_id, patient_id, run_id) "
         "SELECT DISTINCT $center, found.patient_id, $run::INTEGER "

@@ -1,7 +1,7 @@
 """What ingest hands to the warehouse: one unit of work, and what became of it."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -44,7 +44,10 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What one unit of work brings: resources of one type of one center, and what that completes."""
+    """What one unit of work brings: resources of one type of one center, and what that completes.
+
+    `set_back` are ids whose version here is newer than the server's own: its older one becomes current.
+    """
 
     run_id: int
     center_id: str
@@ -56,6 +59,7 @@ class Unit:
     covered: Sequence[Covered] = ()
     members: Sequence[str] = ()
     warnings: int = 0
+    set_back: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,23 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mappings.errors import WarehouseError
 from warehouse.connection import Row, Transaction
 from warehouse.unit import Landed, Unit
+
+
+class Versioned(Protocol):
+    """Anything with the meta that tells versions apart."""
+
+    @property
+    def version_id(self) -> str | None:
+        """meta.versionId."""
+
+    @property
+    def last_updated(self) -> dt.datetime | None:
+        """meta.lastUpdated, aware."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Accepted:
         )
 
 
-def is_newer(version: Landed, than: Landed | Head) -> bool:
+def is_newer(version: Versioned, than: Versioned) -> bool:
     """Whether a version received later replaces another: later instant, else higher number, else arrival.
 
     Instants decide when both are given and differ, version ids when both are numbers and differ; a version
@@ -60,7 +73,10 @@ def _number(version_id: str | None) -> int | None:
 
 
 def accepted_versions(transaction: Transaction, unit: Unit) -> list[Accepted]:
-    """Return the newest version of each resource of the unit that is not older than the current one."""
+    """Return the newest version of each resource of the unit that is not older than the current one.
+
+    Of a resource that its server has set back (restored from a backup, say) the older version is accepted.
+    """
     newest: dict[str, Landed] = {}
     for version in unit.landed:
         if version.resource_type != unit.resource_type:
@@ -72,7 +88,13 @@ def accepted_versions(transaction: Transaction, unit: Unit) -> list[Accepted]:
             newest[version.resource_id] = version
     heads = _heads(transaction, unit, list(newest))
     accepted = [Accepted(version, heads.get(resource_id)) for resource_id, version in newest.items()]
-    return [entry for entry in accepted if entry.before is None or is_newer(entry.version, entry.before)]
+    return [
+        entry
+        for entry in accepted
+        if entry.before is None
+        or entry.version.resource_id in unit.set_back
+        or is_newer(entry.version, entry.before)
+    ]
 
 
 def _heads(transaction: Transaction, unit: Unit, resource_ids: Sequence[str]) -> dict[str, Head]:

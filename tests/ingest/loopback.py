@@ -31,7 +31,13 @@ class Seen:
 
     @property
     def resource_type(self) -> str:
-        return self.path.removeprefix("/fhir/").removesuffix("/_search")
+        return self.path.removeprefix("/fhir/").partition("/")[0]
+
+    @property
+    def read_id(self) -> str | None:
+        """The id of a read, None for a search."""
+        rest = self.path.removeprefix("/fhir/").partition("/")[2]
+        return rest if rest and rest != "_search" else None
 
     @property
     def is_next(self) -> bool:
@@ -79,6 +85,7 @@ class FhirServer:
         self.faults: list[Fault] = []
         self.base_url = ""
         self._store: dict[tuple[str, str], Resource] = {}
+        self._removed: set[tuple[str, str]] = set()
         self._pages: dict[str, tuple[str, list[Resource], int, int]] = {}
         for resource in resources:
             self.put(resource)
@@ -87,7 +94,20 @@ class FhirServer:
         key = (resource["resourceType"], resource["id"])
         version = int(self._store[key]["meta"]["versionId"]) + 1 if key in self._store else 1
         stamp = self.clock.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        self._removed.discard(key)
         self._store[key] = resource | {"meta": {"versionId": str(version), "lastUpdated": stamp}}
+
+    def remove(self, resource_type: str, resource_id: str) -> Resource:
+        """Delete a resource; written again its versions begin at 1."""
+        self._removed.add((resource_type, resource_id))
+        return self._store.pop((resource_type, resource_id))
+
+    def restore(self, resource: Resource) -> None:
+        """A resource as a backup had it, its meta included."""
+        self._store[resource["resourceType"], resource["id"]] = resource
+
+    def held(self, resource_type: str, resource_id: str) -> Resource:
+        return self._store[resource_type, resource_id]
 
     def add(self, fault: Fault) -> Fault:
         self.faults.append(fault)
@@ -95,7 +115,7 @@ class FhirServer:
 
     def answer(self, seen: Seen) -> Answer:
         self.seen.append(seen)
-        answer = self._page(seen) if seen.is_next else self._search(seen)
+        answer = self._answer(seen)
         for fault in self.faults:
             if fault.fired < fault.times and fault.when(seen):
                 fault.fired += 1
@@ -103,7 +123,27 @@ class FhirServer:
         return answer
 
     def asked(self, resource_type: str) -> list[Seen]:
-        return [seen for seen in self.seen if seen.resource_type == resource_type and not seen.is_next]
+        return [
+            seen
+            for seen in self.seen
+            if seen.resource_type == resource_type and not seen.is_next and seen.read_id is None
+        ]
+
+    def reads(self) -> list[str]:
+        """What was read by id, as Type/id."""
+        return [f"{seen.resource_type}/{seen.read_id}" for seen in self.seen if seen.read_id]
+
+    def _answer(self, seen: Seen) -> Answer:
+        if seen.is_next:
+            return self._page(seen)
+        if seen.read_id is None:
+            return self._search(seen)
+        key = (seen.resource_type, seen.read_id)
+        if key in self._removed:
+            return outcome(410, "deleted")
+        if key not in self._store:
+            return outcome(404, "not-found")
+        return Answer(200, json.dumps(self._store[key]).encode())
 
     def _search(self, seen: Seen) -> Answer:
         unknown = set(seen.query) - KNOWN
@@ -111,6 +151,9 @@ class FhirServer:
             return outcome(400, "not-supported")
         found = [each for each in self._store.values() if self._matches(each, seen)]
         found.sort(key=lambda each: each["id"])
+        if "_elements" in seen.query:
+            told = {"resourceType", "id", "meta", *seen.query["_elements"][0].split(",")}
+            found = [{name: value for name, value in each.items() if name in told} for each in found]
         return self._bundle(seen.resource_type, found, 0, int(seen.query.get("_count", ["50"])[0]))
 
     def _page(self, seen: Seen) -> Answer:
