@@ -10,11 +10,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.properties.made_resources import BODY_WEIGHT, CEMENTOPLASTY, MOVABLE, TYPES, made, patient_of, spoiled
+from tests.properties.made_resources import (
+    BODY_WEIGHT,
+    CEMENTOPLASTY,
+    MOVABLE,
+    TYPES,
+    made,
+    patient_of,
+    spoiled,
+)
 from tests.properties.model_server import Event, Fault, Request
-from tests.properties.model_store import Habits, Key
+from tests.properties.model_store import Habits, Key, Version
 from tests.properties.model_study import CenterSide, ModelStudy, model_study
 
 SECOND, MINUTE, HOUR = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(hours=1)
@@ -35,7 +43,7 @@ bearable = st.sampled_from(
 )
 skews = st.sampled_from([NOTHING, -40 * MINUTE, 40 * MINUTE])
 orders = st.sampled_from(["id", "oldest", "newest"])
-waits = st.sampled_from([0.4 * SECOND, SECOND, 5 * MINUTE, 10 * MINUTE, HOUR, 26 * HOUR])
+waits = st.sampled_from([0.4 * SECOND, SECOND, 5 * MINUTE, 10 * MINUTE, HOUR, 26 * HOUR, 8 * 24 * HOUR])
 node_clocks = st.sampled_from(["right", "right", "right", "behind", "2 s ahead", "3 days ahead"])
 
 fault_kinds = st.sampled_from(
@@ -70,6 +78,7 @@ class Nights(RuleBasedStateMachine):
         self._has_failed = False
         self._study: ModelStudy | None = None
         self._behind = NOTHING
+        self._backups: dict[str, dict[Key, Version]] = {}
 
     @initialize(bears=bearable, skew=st.tuples(skews, skews), order=orders, vanishes=st.booleans())
     def populate(
@@ -200,6 +209,22 @@ class Nights(RuleBasedStateMachine):
 
         self._night(side, events=[Event(resource_type, nth, happen)])
 
+    @rule(center_id=center_ids)
+    def back_up(self, center_id: str) -> None:
+        side = self.study.sides[center_id]
+        self._backups[center_id] = side.store.backup()
+
+    @precondition(lambda self: self._backups)
+    @rule(pick=picks)
+    def restore_backup(self, pick: int) -> None:
+        """A server set back in time: no search by _lastUpdated tells, a reconciliation must."""
+        center_id = sorted(self._backups)[pick % len(self._backups)]
+        side = self.study.sides[center_id]
+        side.store.restore_backup(self._backups.pop(center_id))
+        self._has_failed = True
+        self.study.converge(side)
+        self._has_failed = False
+
     def teardown(self) -> None:
         try:
             if self._study is not None and not self._has_failed:
@@ -256,8 +281,10 @@ class Nights(RuleBasedStateMachine):
         return patient_of((side.store.current.get(key) or side.store.deleted[key]).content)
 
     def _chosen(self, side: CenterSide, pick: int) -> Key | None:
-        keys = sorted(side.store.current)
-        return keys[pick % len(keys)] if keys else None
+        """Any resource, or every other time one that was written lately: trouble comes in succession."""
+        recent = [key for key in side.store.recent if key in side.store.current][-3:]
+        keys = recent if recent and pick % 2 else sorted(side.store.current)
+        return keys[pick // 2 % len(keys)] if keys else None
 
     def _new_id(self) -> str:
         self._number += 1

@@ -83,6 +83,7 @@ class ModelStore:
     fhir_version: FhirVersion
     current: dict[Key, Version] = field(default_factory=dict)
     deleted: dict[Key, Version] = field(default_factory=dict)
+    recent: list[Key] = field(default_factory=list)
     _indexed: dict[Key, Version] = field(default_factory=dict)
     _waiting: list[tuple[dt.datetime, Key, Version | None]] = field(default_factory=list)
 
@@ -100,6 +101,7 @@ class ModelStore:
         version = Version(content, number, self.clock + node_ahead, self.fhir_version, is_valid)
         self.deleted.pop(key, None)
         self.current[key] = version
+        self.recent.append(key)
         if self.habits.vanishes:
             self._indexed.pop(key, None)
         self._waiting.append((self.world.now + self.habits.lag, key, version))
@@ -119,6 +121,15 @@ class ModelStore:
                 self._indexed[key] = version
         self._waiting = [entry for entry in self._waiting if not self._is_due(entry, now)]
         return dict(self._indexed)
+
+    def backup(self) -> dict[Key, Version]:
+        """What a backup of the server holds."""
+        return dict(self.current)
+
+    def restore_backup(self, backup: dict[Key, Version]) -> None:
+        """Be as at the time of the backup, versions and instants included, with an index made anew."""
+        self.deleted = {key: version for key, version in self.deleted.items() if key not in backup}
+        self.current, self._indexed, self._waiting = dict(backup), dict(backup), []
 
     def settle(self) -> None:
         """Let time pass until the index knows everything."""

@@ -116,7 +116,7 @@ def new_patients_since_the_watermark(patch: Patch) -> None:
         known = [entry for entry in covered.values() if entry.fingerprint == ask.fingerprint]
         if known:
             latest = max(known, key=lambda entry: entry.watermark)
-            covered = {each: latest for each in patient_ids} | covered
+            covered = dict.fromkeys(patient_ids, latest) | covered
         return sound(center, ask, patient_ids, covered)
 
     patch.setattr("ingest.sync.patient_tasks", tasks)
@@ -162,5 +162,3 @@ def mutated(mutant: Mutant) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         mutant(patch)
         yield
-
-

@@ -1,4 +1,4 @@
-"""Whatever happens on two servers and in the nights between, one good sync mends it and nobody was lied to."""
+"""Whatever happens on two servers and in the nights between, one good sync mends it; nobody was lied to."""
 
 from hypothesis.stateful import run_state_machine_as_test
 
