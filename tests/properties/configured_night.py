@@ -106,6 +106,11 @@ class Place:
         shutil.rmtree(self.data)
         shutil.copytree(kept, self.data)
 
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of the private warehouse."""
+        with open_warehouse(self.settings) as warehouse:
+            return warehouse.rows(sql)
+
     def outcome(self) -> "Outcome":
         """What the last night left."""
         with open_warehouse(self.settings) as warehouse:

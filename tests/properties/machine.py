@@ -118,12 +118,12 @@ class Nights(RuleBasedStateMachine):
     @rule(center_id=center_ids, pick=picks, node=node_clocks)
     def correct(self, center_id: str, pick: int, node: str) -> None:
         side = self.study.sides[center_id]
-        self._change(side, self._chosen(side, pick), lambda content, anew: anew, node)
+        self._change(side, self._chosen(side, pick), lambda _, anew: anew, node)
 
     @rule(center_id=center_ids, pick=picks)
     def touch(self, center_id: str, pick: int) -> None:
         side = self.study.sides[center_id]
-        self._change(side, self._chosen(side, pick), lambda content, anew: content)
+        self._change(side, self._chosen(side, pick), lambda content, _: content)
 
     @rule(center_id=center_ids, pick=picks)
     def spoil(self, center_id: str, pick: int) -> None:
@@ -204,7 +204,7 @@ class Nights(RuleBasedStateMachine):
             elif of_type and happening == "delete":
                 side.store.delete(of_type[pick % len(of_type)])
             elif of_type and happening == "correct":
-                self._change(side, of_type[pick % len(of_type)], lambda content, anew: anew)
+                self._change(side, of_type[pick % len(of_type)], lambda _, anew: anew)
             self.study.world.wait(time)
 
         self._night(side, events=[Event(resource_type, nth, happen)])

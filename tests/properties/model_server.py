@@ -9,10 +9,11 @@ import datetime as dt
 import json
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -23,7 +24,7 @@ from tests.properties.model_store import ModelStore, Version
 
 FaultKind = Literal[
     "500", "503", "401", "403", "404", "410", "429", "html", "cut", "close", "reset", "loss", "lost entry",
-    "unfiltered", "no date",
+    "unfiltered", "no date", "custom",
 ]  # fmt: skip
 KNOWN = {"code", "subject", "patient", "_id", "_lastUpdated", "_count", "_elements", "_offset"}
 FHIR_JSON = "application/fhir+json"
@@ -47,12 +48,13 @@ class Request:
 
 @dataclass
 class Fault:
-    """Spoils the answers to the requests that `when` names, `times` at most."""
+    """Spoils the answers to the requests that `when` names, `times` at most; `change` is the custom kind."""
 
     kind: FaultKind
     when: Callable[[Request, int], bool]
     times: int = 1
     fired: int = 0
+    change: "Callable[[Sent], Sent] | None" = None
 
 
 @dataclass
@@ -75,6 +77,7 @@ class Sent:
     announced: int | None = None  # Content-Length, when it is not the body's
     has_date: bool = True
     is_reset: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -183,26 +186,23 @@ def outcome(status: int, code: str) -> Sent:
 
 def spoil(sent: Sent, fault: Fault) -> Sent:
     """The answer with the fault in it."""
-    match fault.kind:
-        case "html":
-            return Sent(200, b"<html>sign in</html>", "text/html")
-        case "cut":
-            return Sent(sent.status, (sent.body or b"")[:-20], announced=len(sent.body or b""))
-        case "close":
-            return Sent(0, None)
-        case "reset":
-            return Sent(0, None, is_reset=True)
-        case "loss":
-            issue = {"severity": "error", "code": "suppressed"}
-            return with_entry(sent, {"resource": {"resourceType": "OperationOutcome", "issue": [issue]}})
-        case "lost entry":
-            return with_entry(sent, {"fullUrl": "urn:uuid:0"})
-        case "no date":
-            sent.has_date = False
-            return sent
-        case "unfiltered":
-            return sent
-    return outcome(int(fault.kind), "exception")
+    if fault.change is not None:
+        return fault.change(sent)
+    issue = {"severity": "error", "code": "suppressed"}
+    lost = {"resource": {"resourceType": "OperationOutcome", "issue": [issue]}}
+    whole = sent.body or b""
+    changes: dict[str, Callable[[], Sent]] = {
+        "html": lambda: Sent(200, b"<html>sign in</html>", "text/html"),
+        "cut": lambda: Sent(sent.status, whole[:-20], announced=len(whole)),
+        "close": lambda: Sent(0, None),
+        "reset": lambda: Sent(0, None, is_reset=True),
+        "loss": lambda: with_entry(sent, lost),
+        "lost entry": lambda: with_entry(sent, {"fullUrl": "urn:uuid:0"}),
+        "no date": lambda: replace(sent, has_date=False),
+        "unfiltered": lambda: sent,  # the search itself was made without filters
+    }
+    change = changes.get(fault.kind)
+    return change() if change else outcome(int(fault.kind), "exception")
 
 
 def with_entry(sent: Sent, entry: Resource) -> Sent:
@@ -212,6 +212,15 @@ def with_entry(sent: Sent, entry: Resource) -> Sent:
         return sent
     bundle["entry"] = [*bundle["entry"][:-1], entry]
     return Sent(sent.status, json.dumps(bundle).encode())
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that are killed say no goodbye; any other error is ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
@@ -234,8 +243,7 @@ def serving(server: ModelServer) -> Iterator[ModelServer]:
         def _answer(self, posted: str) -> None:
             _send(self, server, server.answer(_request(self, posted)))
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
+    http = _Quiet(("127.0.0.1", 0), Handler)
     server.base_url = f"http://127.0.0.1:{http.server_address[1]}/fhir"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -267,6 +275,8 @@ def _send(handler: BaseHTTPRequestHandler, server: ModelServer, sent: Sent) -> N
         handler.send_header("Date", format_datetime(server.store.clock, usegmt=True))
     handler.send_header("Content-Type", sent.media_type)
     handler.send_header("Content-Length", str(sent.announced or len(sent.body)))
+    for name, value in sent.headers.items():
+        handler.send_header(name, value)
     if sent.status == 429:
         handler.send_header("Retry-After", "0")
     if sent.announced is not None:
