@@ -18,13 +18,12 @@ from tests.faults.habits import (
     CachingServer,
     CoarseServer,
     DeafServer,
-    HabitServer,
     ShortDateServer,
 )
 from tests.faults.test_rows_paging import QUERY, client_of, first, following, ids, walked
 from tests.ingest import test_sync
 from tests.ingest.examples import Resource, chart, observation
-from tests.ingest.loopback import START, Answer, Fault, Seen, outcome
+from tests.ingest.loopback import START, Fault, Seen
 from tests.ingest.test_sync import Place
 from warehouse.connection import Warehouse
 

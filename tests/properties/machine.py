@@ -9,9 +9,17 @@ import datetime as dt
 from collections.abc import Callable
 from contextlib import ExitStack
 
+import hypothesis
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from tests.properties.budget import EXAMPLES, SEED, budget
 from tests.properties.made_resources import (
     BODY_WEIGHT,
     CEMENTOPLASTY,
@@ -293,3 +301,14 @@ class Nights(RuleBasedStateMachine):
     def _ahead(self, node: str) -> dt.timedelta:
         ahead = {"right": NOTHING, "behind": -self._behind, "2 s ahead": 2 * SECOND}
         return ahead.get(node, dt.timedelta(days=3))
+
+
+def try_sequences(*, seed_offset: int = 0, is_shrinking: bool = True) -> None:
+    """Run the machine within the budget; a failure names its seed."""
+    seed = SEED + seed_offset
+    machine = hypothesis.seed(seed)(type("Nights", (Nights,), {}))
+    try:
+        run_state_machine_as_test(machine, settings=budget(is_shrinking=is_shrinking))
+    except AssertionError as error:
+        error.add_note(f"CRYOCOHORT_SEED={seed} CRYOCOHORT_EXAMPLES={EXAMPLES}")
+        raise

@@ -1,8 +1,8 @@
 """Two model servers, a real warehouse and the real sync between them, checked against what the servers hold.
 
 `sync` runs one center's night and asserts, whatever went wrong in it, what must hold after any night;
-`converge` runs a good night with a reconciliation, which must mend everything. The invariants are numbered as
-in docs/reliability.md: I1 convergence, I2 one current version, I4 watermarks, I7 honesty, I8 replay, I9 nothing
+`converge` runs a good night with a reconciliation, which must mend everything. Invariants have the numbers of
+docs/reliability.md: I1 convergence, I2 one current version, I4 watermarks, I7 honesty, I8 replay, I9 nothing
 leaves without evidence.
 """
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from ingest import landing, plan
-from ingest.accept import instant
+from ingest import landing, plan, reconcile, search
 from ingest.client import FhirClient
-from ingest.landing import Landing
+from ingest.instant import instant
+from ingest.query import Query
 from ingest.reply import Reply
-from ingest.search import Page
-from warehouse.land import Covered, LandCounts
+from ingest.search import Page, WalkLimits
+from warehouse import versions
+from warehouse.land import Covered
 
 Patch = pytest.MonkeyPatch
 Mutant = Callable[[Patch], None]
@@ -123,24 +124,31 @@ def new_patients_since_the_watermark(patch: Patch) -> None:
 
 
 def delete_by_absence(patch: Patch) -> None:
-    """Deletes what a whole read did not bring."""
-    sound = Landing.land
+    """Takes what no search finds for deleted, without asking for it by its id."""
+    patch.setattr(reconcile._TypeReconciliation, "_read", lambda self, resource_id: None)
 
-    def land(self: Landing, task: Any, pages: Any) -> LandCounts:
-        kept = list(pages)
-        counts = sound(self, task, kept)
-        ids = [each["id"] for page in kept for each in page.resources]
-        if any(name == "_lastUpdated" for name, _ in task.query.options) or task.covers == ("",):
-            return counts
-        with self._warehouse.transaction() as transaction:
-            transaction.execute(
-                "DELETE FROM ops.head WHERE center_id = ? AND resource_type = ? AND "
-                "resource_id NOT IN (SELECT unnest(?::TEXT[]))",
-                [self._center.center_id, task.ask.resource_type.name, ids],
-            )
-        return counts
 
-    patch.setattr(Landing, "land", land)
+def no_check_pass(patch: Patch) -> None:
+    """Reads each page once: what a write shifts from one page to another is lost."""
+
+    def once(client: FhirClient, query: Query, limits: WalkLimits) -> Iterator[Page]:
+        progress = search._Progress(query.resource_type, limits)
+        for page in search._pass(client, query, progress):
+            yield search._noticed(page, query, progress)
+
+    patch.setattr(search, "_settled", once)
+
+
+def older_by_instant_alone(patch: Patch) -> None:
+    """Keeps the version with the later instant, whichever node of the server stamped it."""
+    sound = versions.is_newer
+
+    def is_newer(version: Any, than: Any) -> bool:
+        if version.last_updated and than.last_updated and version.last_updated != than.last_updated:
+            return bool(version.last_updated > than.last_updated)
+        return sound(version, than)
+
+    patch.setattr(versions, "is_newer", is_newer)
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -153,6 +161,8 @@ MUTANTS: tuple[Mutant, ...] = (
     swallowed_page_error,
     new_patients_since_the_watermark,
     delete_by_absence,
+    no_check_pass,
+    older_by_instant_alone,
 )
 
 

@@ -60,18 +60,19 @@ def _candidates(info: TypeInfo, version: FhirVersion, depth: int) -> list[tuple[
 
 
 def _value(kind: str, name: str, version: FhirVersion, depth: int) -> Any:
-    if kind in _TEXTS:
-        return canary(name)
-    if kind in _ADDRESSES:
-        return f"urn:{canary(name)}"
-    if kind == "xhtml":
-        return f'<div xmlns="http://www.w3.org/1999/xhtml">{canary(name)}</div>'
-    if kind == "Narrative":
-        return {"status": "generated", "div": _value("xhtml", "div", version, depth)}
-    if kind == "Identifier":
-        return {"system": f"urn:{canary('system')}", "value": canary("identifier")}
-    if kind == "Reference":
-        return {"display": canary(name), "identifier": {"value": canary(name)}}
+    special = {
+        "xhtml": f'<div xmlns="http://www.w3.org/1999/xhtml">{canary(name)}</div>',
+        "Narrative": {
+            "status": "generated",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{canary(name)}</div>',
+        },
+        "Identifier": {"system": f"urn:{canary('system')}", "value": canary("identifier")},
+        "Reference": {"display": canary(name), "identifier": {"value": canary(name)}},
+    }
+    if kind in special:
+        return special[kind]
+    if kind in _TEXTS | _ADDRESSES:
+        return canary(name) if kind in _TEXTS else f"urn:{canary(name)}"
     if kind[0].islower() or depth >= _DEEPEST:
         return None
     return dict(_candidates(type_info(version, kind), version, depth + 1)) or None

@@ -5,7 +5,6 @@ counts only when it hit: the process was running and the ledger shows a run that
 """
 
 import datetime as dt
-import os
 import random
 import signal
 import time
@@ -14,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.properties.budget import SEED
 from tests.properties.configured_night import Place, place
 from tests.properties.night_process import start_night, start_night_with_workers
 from warehouse.lock import is_locked
-
-SEED = int(os.environ.get("CRYOCOHORT_SEED", "0"))
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ NEW = {"gender": "female"}
     [
         pytest.param(patient(hours=1, version="2", **NEW), True, id="later instant"),
         pytest.param(patient(hours=1, version="0", **NEW), True, id="later instant, lower version: reborn"),
-        pytest.param(patient(hours=-1, version="2", **NEW), True, id="earlier instant, higher version: a node"),
+        pytest.param(patient(hours=-1, version="2", **NEW), True, id="earlier instant, higher version"),
         pytest.param(patient(hours=-1, version="0", **NEW), False, id="earlier instant, lower version"),
         pytest.param(patient(hours=-1, version=None, **NEW), False, id="earlier instant, no version"),
         pytest.param(patient(hours=0, version="2", **NEW), True, id="same instant, higher version"),
