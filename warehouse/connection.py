@@ -177,6 +177,9 @@ def _connect(folder: Path, limits: _Limits) -> tuple[duckdb.DuckDBPyConnection, 
         writer.execute(f"SET allowed_directories = [{literal(str(folder))}]")
         writer.execute("SET enable_external_access = false")
         writer.execute("SET lock_configuration = true")
+    except duckdb.Error as error:
+        writer.close()
+        raise database_error(error) from None
     except BaseException:
         writer.close()
         raise

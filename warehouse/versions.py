@@ -57,14 +57,16 @@ class Accepted:
 
 
 def is_newer(version: Versioned, than: Versioned) -> bool:
-    """Whether a version received later replaces another: later instant, else higher number, else arrival.
+    """Whether a version received later replaces another: it does unless what it says of itself is older.
 
-    Instants decide when both are given and differ, version ids when both are numbers and differ; a version
-    that cannot be told apart replaces what came before it.
+    A later instant is enough (a resource that is born again counts from 1), and so is a higher number: the
+    nodes of one server stamp by clocks of their own (LinuxForHealth/FHIR#3690). What is neither and has an
+    earlier instant or a lower number is older; a version that cannot be told apart replaces what came before.
     """
-    if version.last_updated and than.last_updated and version.last_updated != than.last_updated:
-        return version.last_updated > than.last_updated
     mine, other = _number(version.version_id), _number(than.version_id)
+    if version.last_updated and than.last_updated and version.last_updated != than.last_updated:
+        is_later = version.last_updated > than.last_updated
+        return is_later or (mine is not None and other is not None and mine > other)
     return mine is None or other is None or mine >= other
 
 

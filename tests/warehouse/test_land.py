@@ -75,7 +75,10 @@ NEW = {"gender": "female"}
     ("second", "wins"),
     [
         pytest.param(patient(hours=1, version="2", **NEW), True, id="later instant"),
-        pytest.param(patient(hours=-1, version="2", **NEW), False, id="earlier instant, higher version"),
+        pytest.param(patient(hours=1, version="0", **NEW), True, id="later instant, lower version: reborn"),
+        pytest.param(patient(hours=-1, version="2", **NEW), True, id="earlier instant, higher version"),
+        pytest.param(patient(hours=-1, version="0", **NEW), False, id="earlier instant, lower version"),
+        pytest.param(patient(hours=-1, version=None, **NEW), False, id="earlier instant, no version"),
         pytest.param(patient(hours=0, version="2", **NEW), True, id="same instant, higher version"),
         pytest.param(patient(hours=0, version="0", **NEW), False, id="same instant, lower version"),
         pytest.param(patient(hours=0, version="1", **NEW), True, id="same instant and version: arrival"),
@@ -105,10 +108,10 @@ def test_version_ten_is_newer_than_version_nine(warehouse: Warehouse) -> None:
 def test_instants_are_compared_as_instants_not_as_text(warehouse: Warehouse) -> None:
     east = dt.datetime(2024, 5, 1, 13, tzinfo=dt.timezone(dt.timedelta(hours=3)))  # 10:00 UTC
     land(warehouse, unit(a_run(warehouse), patient(**OLD)))
-    late = patient(version="2", **NEW)
+    late = patient(version="1", **NEW)
     land(
         warehouse,
-        unit(1, Landed("Patient", "p1", "2", east, late.content_hash, late.body)),
+        unit(1, Landed("Patient", "p1", "1", east, late.content_hash, late.body)),
     )
     assert "female" not in current(warehouse)["p1"]
 
