@@ -8,7 +8,7 @@ import os
 from hypothesis import HealthCheck, Phase, settings
 
 SEED = int(os.environ.get("CRYOCOHORT_SEED", "7"))
-EXAMPLES = int(os.environ.get("CRYOCOHORT_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("CRYOCOHORT_EXAMPLES", "25"))
 STEPS = 10
 
 

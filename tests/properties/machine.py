@@ -72,8 +72,8 @@ edit_kinds = st.sampled_from(
     ]
 )
 fault_kinds = st.sampled_from(
-    ["500", "500", "loss", "loss", "503", "401", "403", "404", "410", "429", "html", "cut", "close", "reset", "loss", "lost entry",
-     "unfiltered", "no date"]
+    ["500", "500", "503", "401", "403", "404", "410", "429", "html", "cut", "close", "reset", "loss", "loss",
+     "loss", "lost entry", "unfiltered", "no date"]
 )  # fmt: skip
 
 
