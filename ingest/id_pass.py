@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from ingest.accept import instant, members_made_by
+from ingest.accept import members_made_by
 from ingest.center import Center
 from ingest.client import FhirClient
 from ingest.context import SyncContext
 from ingest.decode import JsonObject
 from ingest.gate import has_id
+from ingest.instant import instant
 from ingest.plan import Task
 from ingest.query import Query
 from ingest.search import walk
