@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-servers lint format docs bench lock
+.PHONY: help demo test test-servers soak lint format docs bench lock
 
 help:
 	@echo "make demo    two FHIR servers, one night, every figure of the paper"
 	@echo "make test    the tests"
 	@echo "make test-servers  whole nights against HAPI and Medplum (Java 17, Maven, Node)"
+	@echo "make soak    1,000 kills, 400 nights, every fault in every way (about an hour)"
 	@echo "make lint    ruff, mypy, import-linter, sqlfluff"
 	@echo "make docs    docs/reference/ anew from the product"
 	@echo "make bench   the benchmarks (ratios, measured side by side)"
@@ -23,6 +24,9 @@ test: $(VENV)/.dev
 
 test-servers: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/servers -m servers
+
+soak: $(VENV)/.dev
+	CRYOCOHORT_SEED=$${CRYOCOHORT_SEED:-$$(date +%s)} CRYOCOHORT_EXAMPLES=200 $(BIN)/python -m pytest tests/properties -m soak
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -200,11 +200,11 @@ class Bulk(_Strict):
     type_filter: bool = False
     wait_minutes: Annotated[int, Field(ge=1, le=1440)] = 240
     longest_poll_seconds: Annotated[float, Field(gt=0)] = 600.0
-    file_origins: list[str] = []
+    file_origins: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
     @field_validator("file_origins")
     @classmethod
-    def _plain_origins(cls, value: list[str]) -> list[str]:
+    def _plain_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(ORIGIN.fullmatch(each) for each in value):
             raise ValueError("must be origins, such as https://files.example.org")
         return value

@@ -141,6 +141,23 @@ def test_old_history_of_a_new_patient_comes_by_a_second_export(study: Study) -> 
     assert kick_offs == [("GET", "/fhir/Patient/$export", 202), ("POST", "/fhir/Patient/$export", 202)]
 
 
+def test_what_an_export_lists_as_deleted_leaves_the_warehouse(study: Study) -> None:
+    read_by(study, "a", "bulk")
+    study.sync()
+    study.refresh()
+    (chosen,) = study.work(SCORE)
+    address = f"Observation/{chosen['pain_score_key'].removeprefix('a/')}"
+    url = f"{study.servers.urls['a']}/{address}"
+    with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30) as answer:  # noqa: S310
+        assert answer.status == 204
+    report = study.sync()
+    assert landed(report) == {"a": {}, "b": {}}
+    assert dict(report.centers[0].departed) == {"Observation": 1}
+    reasons = study.work("SELECT resource_type || '/' || resource_id AS key, reason FROM ops.departure")
+    assert reasons == [{"key": address, "reason": "bulk"}]
+    assert dict(study.sync().centers[0].departed) == {}
+
+
 def test_a_process_killed_while_the_server_works_takes_the_same_export_up(study: Study) -> None:
     read_by(study, "b", "bulk")
     command = [sys.executable, "-m", "service", "sync", "--config", str(study.config)]

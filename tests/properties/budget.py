@@ -8,8 +8,8 @@ import os
 from hypothesis import HealthCheck, Phase, settings
 
 SEED = int(os.environ.get("CRYOCOHORT_SEED", "7"))
-EXAMPLES = int(os.environ.get("CRYOCOHORT_EXAMPLES", "20"))
-STEPS = 20
+EXAMPLES = int(os.environ.get("CRYOCOHORT_EXAMPLES", "25"))
+STEPS = 10
 
 
 def budget(*, is_shrinking: bool = True) -> settings:

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ingest.context import ReconcileRules
 from tests.properties.budget import EXAMPLES, SEED, budget
 from tests.properties.made_resources import (
     BODY_WEIGHT,
@@ -31,7 +32,7 @@ from tests.properties.made_resources import (
 )
 from tests.properties.model_server import Event, Fault, Request
 from tests.properties.model_store import Habits, Key, Version
-from tests.properties.model_study import CenterSide, ModelStudy, model_study
+from tests.properties.model_study import WEEKLY, CenterSide, ModelStudy, model_study
 
 SECOND, MINUTE, HOUR = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(hours=1)
 NOTHING = dt.timedelta(0)
@@ -40,6 +41,7 @@ COVERED_TYPES = ("Procedure", "Observation", "Condition")
 
 center_ids = st.sampled_from(["a", "a", "a", "b"])  # one center sees more, the other must not be touched
 picks = st.integers(0, 10**6)
+reconcile_rules = st.sampled_from([WEEKLY, ReconcileRules(is_forced=True)])
 # (overlap, index lag, how far a node's clock may be behind): what an overlap of that length must bear.
 bearable = st.sampled_from(
     [
@@ -52,11 +54,26 @@ bearable = st.sampled_from(
 skews = st.sampled_from([NOTHING, -40 * MINUTE, 40 * MINUTE])
 orders = st.sampled_from(["id", "oldest", "newest"])
 waits = st.sampled_from([0.4 * SECOND, SECOND, 5 * MINUTE, 10 * MINUTE, HOUR, 26 * HOUR, 8 * 24 * HOUR])
-node_clocks = st.sampled_from(["right", "right", "right", "behind", "2 s ahead", "3 days ahead"])
+node_clocks = st.sampled_from(["right", "right", "behind", "behind", "2 s ahead", "3 days ahead"])
 
+edit_kinds = st.sampled_from(
+    [
+        "write",
+        "correct",
+        "correct",
+        "correct",
+        "touch",
+        "spoil",
+        "delete",
+        "restore",
+        "move",
+        "recode",
+        "join",
+    ]
+)
 fault_kinds = st.sampled_from(
-    ["500", "503", "401", "403", "404", "410", "429", "html", "cut", "close", "reset", "loss", "lost entry",
-     "unfiltered", "no date"]
+    ["500", "500", "503", "401", "403", "404", "410", "429", "html", "cut", "close", "reset", "loss", "loss",
+     "loss", "lost entry", "unfiltered", "no date"]
 )  # fmt: skip
 
 
@@ -88,18 +105,27 @@ class Nights(RuleBasedStateMachine):
         self._behind = NOTHING
         self._backups: dict[str, dict[Key, Version]] = {}
 
-    @initialize(bears=bearable, skew=st.tuples(skews, skews), order=orders, vanishes=st.booleans())
+    @initialize(
+        bears=bearable,
+        skew=st.tuples(skews, skews),
+        order=orders,
+        vanishes=st.booleans(),
+        is_alone=st.sampled_from([True, True, False]),
+        is_read=st.booleans(),
+    )
     def populate(
         self,
         bears: tuple[dt.timedelta, dt.timedelta, dt.timedelta],
         skew: tuple[dt.timedelta, dt.timedelta],
         order: str,
         vanishes: bool,
+        is_alone: bool,
+        is_read: bool,
     ) -> None:
         overlap, lag, self._behind = bears
         habits = {
             center_id: Habits(skew=each, lag=lag, order=order, vanishes=vanishes)
-            for center_id, each in zip(("a", "b"), skew, strict=True)
+            for center_id, each in zip(("a",) if is_alone else ("a", "b"), skew, strict=False)
         }
         self._study = self._stack.enter_context(model_study(habits, overlap))
         for side in self.study.sides.values():
@@ -109,87 +135,102 @@ class Nights(RuleBasedStateMachine):
             self._fill(side, "Patient", "s1", 0)
             self._fill(side, "Observation", "s1", 2)
             side.store.settle()
-            self._night(side)
+            if is_read:
+                self._night(side)
 
     @property
     def study(self) -> ModelStudy:
         assert self._study is not None
         return self._study
 
-    @rule(center_id=center_ids, resource_type=st.sampled_from(TYPES[1:]), pick=picks, node=node_clocks)
     def write(self, center_id: str, resource_type: str, pick: int, node: str) -> None:
         everybody = (*MEMBERS, *STRANGERS)
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         code = CEMENTOPLASTY if resource_type == "Procedure" else None
         self._put(side, resource_type, self._new_id(), everybody[pick % len(everybody)], node, code)
 
-    @rule(center_id=center_ids, pick=picks, node=node_clocks)
     def correct(self, center_id: str, pick: int, node: str) -> None:
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         self._change(side, self._chosen(side, pick), lambda _, anew: anew, node)
 
-    @rule(center_id=center_ids, pick=picks)
     def touch(self, center_id: str, pick: int) -> None:
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         self._change(side, self._chosen(side, pick), lambda content, _: content)
 
-    @rule(center_id=center_ids, pick=picks)
     def spoil(self, center_id: str, pick: int) -> None:
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         key = self._chosen(side, pick)
         if key is not None:
             side.store.put(spoiled(self._anew(side, key)), is_valid=False)
 
-    @rule(center_id=center_ids, pick=picks)
     def delete(self, center_id: str, pick: int) -> None:
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         key = self._chosen(side, pick)
         if key is not None:
             side.store.delete(key)
 
-    @rule(center_id=center_ids, pick=picks, is_changed=st.booleans())
     def restore(self, center_id: str, pick: int, is_changed: bool) -> None:
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         gone = sorted(side.store.deleted)
         if gone:
             key = gone[pick % len(gone)]
             old = side.store.deleted[key].content
             side.store.put(self._anew(side, key) if is_changed else old)
 
-    @rule(center_id=center_ids, pick=picks, to=st.sampled_from([*MEMBERS, *STRANGERS]))
     def move(self, center_id: str, pick: int, to: str) -> None:
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         movable = sorted(key for key in side.store.current if key[0] in MOVABLE)
         if movable:
             resource_type, resource_id = movable[pick % len(movable)]
             self._put(side, resource_type, resource_id, to)
 
-    @rule(center_id=center_ids, pick=picks)
     def recode(self, center_id: str, pick: int) -> None:
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         scores = sorted(key for key in side.store.current if key[0] == "Observation")
         if scores:
             key = scores[pick % len(scores)]
             is_asked = side.store.current[key].content["code"] != made(*key, "", 0, "R4")["code"]
             self._put(side, *key, self._patient(side, key), code=None if is_asked else BODY_WEIGHT)
 
-    @rule(center_id=center_ids, patient_id=st.sampled_from(STRANGERS))
     def join(self, center_id: str, patient_id: str) -> None:
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         self._put(side, "Patient", patient_id, patient_id)
         self._put(side, "Procedure", self._new_id(), patient_id)
+
+    @rule(center_id=center_ids, kind=edit_kinds, pick=picks, node=node_clocks)
+    def edit(self, center_id: str, kind: str, pick: int, node: str) -> None:
+        """Somebody writes, corrects, deletes … something."""
+        match kind:
+            case "write":
+                self.write(center_id, TYPES[1 + pick % 5], pick, node)
+            case "correct":
+                self.correct(center_id, pick, node)
+            case "restore":
+                self.restore(center_id, pick, pick % 2 == 0)
+            case "move":
+                self.move(center_id, pick, (*MEMBERS, *STRANGERS)[pick % 7])
+            case "join":
+                self.join(center_id, STRANGERS[pick % 4])
+            case _:
+                getattr(self, kind)(center_id, pick)
+
+    @rule(center_id=center_ids, kind=edit_kinds, pick=picks, node=node_clocks, time=waits)
+    def edit_and_wait(self, center_id: str, kind: str, pick: int, node: str, time: dt.timedelta) -> None:
+        """The same, and time passes."""
+        self.edit(center_id, kind, pick, node)
+        self.study.world.wait(time)
 
     @rule(time=waits)
     def wait(self, time: dt.timedelta) -> None:
         self.study.world.wait(time)
 
-    @rule(center_id=center_ids)
-    def night(self, center_id: str) -> None:
-        self._night(self.study.sides[center_id])
+    @rule(center_id=center_ids, rules=reconcile_rules)
+    def night(self, center_id: str, rules: ReconcileRules) -> None:
+        self._night(self._side(center_id), rules=rules)
 
     @rule(center_id=center_ids, faults=faults())
     def bad_night(self, center_id: str, faults: list[Fault]) -> None:
-        self._night(self.study.sides[center_id], faults)
+        self._night(self._side(center_id), faults)
 
     @rule(
         center_id=center_ids,
@@ -203,7 +244,7 @@ class Nights(RuleBasedStateMachine):
         self, center_id: str, happening: str, resource_type: str, nth: int, pick: int, time: dt.timedelta
     ) -> None:
         """Something happens, and time passes, while a type is being read."""
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
 
         def happen() -> None:
             of_type = sorted(key for key in side.store.current if key[0] == resource_type)
@@ -219,15 +260,15 @@ class Nights(RuleBasedStateMachine):
 
     @rule(center_id=center_ids)
     def back_up(self, center_id: str) -> None:
-        side = self.study.sides[center_id]
-        self._backups[center_id] = side.store.backup()
+        side = self._side(center_id)
+        self._backups[side.center_id] = side.store.backup()
 
     @precondition(lambda self: self._backups)
     @rule(pick=picks)
     def restore_backup(self, pick: int) -> None:
         """A server set back in time: no search by _lastUpdated tells, a reconciliation must."""
         center_id = sorted(self._backups)[pick % len(self._backups)]
-        side = self.study.sides[center_id]
+        side = self._side(center_id)
         side.store.restore_backup(self._backups.pop(center_id))
         self._has_failed = True
         self.study.converge(side)
@@ -240,11 +281,19 @@ class Nights(RuleBasedStateMachine):
         finally:
             self._stack.close()
 
+    def _side(self, center_id: str) -> CenterSide:
+        sides = self.study.sides
+        return sides.get(center_id, sides["a"])
+
     def _night(
-        self, side: CenterSide, faults: list[Fault] | None = None, events: list[Event] | None = None
+        self,
+        side: CenterSide,
+        faults: list[Fault] | None = None,
+        events: list[Event] | None = None,
+        rules: ReconcileRules = WEEKLY,
     ) -> None:
         self._has_failed = True
-        self.study.sync(side, faults, events)
+        self.study.sync(side, faults, events, rules)
         self._has_failed = False
 
     def _fill(self, side: CenterSide, resource_type: str, patient_id: str, copies: int) -> None:

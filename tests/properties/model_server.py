@@ -206,11 +206,11 @@ def spoil(sent: Sent, fault: Fault) -> Sent:
 
 
 def with_entry(sent: Sent, entry: Resource) -> Sent:
-    """A searchset with an entry more, and with the last match less: something was left out."""
+    """A searchset with this entry in place of its matches: they were left out."""
     bundle = json.loads(sent.body or b"{}")
     if bundle.get("resourceType") != "Bundle":
         return sent
-    bundle["entry"] = [*bundle["entry"][:-1], entry]
+    bundle["entry"] = [entry]
     return Sent(sent.status, json.dumps(bundle).encode())
 
 

@@ -119,7 +119,7 @@ class ModelStudy:
         for side in chosen:
             side.store.settle()
             report = self.sync(side, rules=rules)
-            assert report.status == "complete", f"a good night is {report.status}: {report.reasons}"
+            assert report.status == "complete", f"I1: a good night is {report.status}: {report.reasons}"
             self._check_equal(side)
         state = self._state()
         for side in chosen:

@@ -101,7 +101,7 @@ def swallowed_page_error(patch: Patch) -> None:
 
     def get(client: FhirClient, url: str, resource_type: str) -> Reply:
         reply = sound(client, url, resource_type)
-        if reply.is_success:
+        if reply.is_success or "_offset" not in url:
             return reply
         empty = {"resourceType": "Bundle", "type": "searchset"}
         return Reply(200, reply.url, empty, reply.server_time)
@@ -125,7 +125,7 @@ def new_patients_since_the_watermark(patch: Patch) -> None:
 
 def delete_by_absence(patch: Patch) -> None:
     """Takes what no search finds for deleted, without asking for it by its id."""
-    patch.setattr(reconcile._TypeReconciliation, "_read", lambda _self, _resource_id: None)
+    patch.setattr(reconcile, "read_by_id", lambda *_: None)
 
 
 def no_check_pass(patch: Patch) -> None:
