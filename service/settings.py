@@ -156,7 +156,9 @@ class SmartAuth(_Strict):
     key_file: str
     key_id: Annotated[str, Field(min_length=1)]
     algorithm: Literal["RS384", "ES384"]
-    scopes: Annotated[list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]], Field(min_length=1)]
+    scopes: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")], ...], Field(min_length=1, strict=False)
+    ]
     token_url: str | None = None
 
     @field_validator("token_url")
