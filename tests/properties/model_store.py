@@ -98,6 +98,7 @@ class ModelStore:
         """Create or update a resource; one that was deleted is born again with version 1."""
         key = (content["resourceType"], content["id"])
         number = self.current[key].number + 1 if key in self.current else 1
+        is_valid = is_valid and "language" not in content  # a spoiled one that is touched stays spoiled
         version = Version(content, number, self.clock + node_ahead, self.fhir_version, is_valid)
         self.deleted.pop(key, None)
         self.current[key] = version
