@@ -17,6 +17,8 @@ from ingest.instant import instant
 from ingest.query import Query
 from ingest.reply import Reply
 from ingest.search import Page, WalkLimits
+from tests.properties import ways
+from tests.properties.ways import Way
 from warehouse import versions
 from warehouse.land import Covered
 
@@ -151,19 +153,19 @@ def older_by_instant_alone(patch: Patch) -> None:
     patch.setattr(versions, "is_newer", is_newer)
 
 
-MUTANTS: tuple[Mutant, ...] = (
-    no_overlap,
-    gt_instead_of_ge,
-    max_seen_watermark,
-    watermark_at_end,
-    our_clock_as_watermark,
-    watermark_despite_losses,
-    swallowed_page_error,
-    new_patients_since_the_watermark,
-    delete_by_absence,
-    no_check_pass,
-    older_by_instant_alone,
-)
+MUTANTS: dict[Mutant, Way] = {
+    no_overlap: ways.written_before_the_index_knows,
+    gt_instead_of_ge: ways.written_at_the_instant_of_the_watermark,
+    max_seen_watermark: ways.stamped_by_a_clock_days_ahead,
+    watermark_at_end: ways.written_behind_the_walk_while_it_goes_on,
+    our_clock_as_watermark: ways.written_on_a_server_whose_clock_is_behind,
+    watermark_despite_losses: ways.left_out_and_said_so,
+    swallowed_page_error: ways.failing_on_the_last_page,
+    new_patients_since_the_watermark: ways.joining_with_an_old_history,
+    delete_by_absence: ways.leaving_the_index_until_it_has_caught_up,
+    no_check_pass: ways.deleted_before_the_page_being_read,
+    older_by_instant_alone: ways.corrected_by_a_node_whose_clock_is_behind,
+}
 
 
 @contextmanager
