@@ -20,7 +20,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/cryocohort demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-servers: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/servers -m servers

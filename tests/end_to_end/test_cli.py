@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -95,7 +96,7 @@ def test_sync_and_refresh_say_what_was_built_and_why(study: Study) -> None:
     assert "flat.patient (79)" in synced.stdout
     assert "core.patient (74)" in cryocohort("refresh", "--config", config).stdout
     again = cryocohort("sync", "--config", config).stdout
-    assert "17 of 17 tables kept as they were" in again
+    assert re.search(r"\b(\d+) of \1 tables kept as they were", again)
     assert "Built or changed because" not in again
 
 

@@ -30,6 +30,7 @@ GRADES = (
 CODING = ["element", "system", "code", "display"]
 COLUMNS = {
     "patient": ["patient_key", "gender", "birth_text", "is_deceased", "deceased_text"],
+    "patient_link": ["patient_key", "link_type", "other_key"],
     "condition": [
         *("condition_key", "patient_key", "clinical_status", "verification_status"),
         *("onset_text", "recorded_text"),
@@ -162,6 +163,18 @@ GOLDEN = [
         *("patient", BOTH, "dead without a date"),
         of("Patient", deceasedBoolean=True),
         [(KEY, None, None, True, None)],
+    ),
+    Golden(
+        *("patient_link", BOTH, "links to other patients of the center, no other link"),
+        of(
+            "Patient",
+            link=[
+                {"type": "replaced-by", "other": reference("Patient/p2")},
+                {"type": "seealso", "other": reference("RelatedPerson/x1")},
+                {"type": "replaces", "other": reference("https://elsewhere.example/fhir/Patient/p3")},
+            ],
+        ),
+        [(KEY, "replaced-by", "a/p2")],
     ),
     Golden(
         *("condition", BOTH, "onset as a point in time"),

@@ -266,7 +266,7 @@ def test_a_view_that_leaves_a_whole_type_out_is_a_failure(clinic: Clinic) -> Non
     own_view(clinic, "patient", lambda view: view.update(where=[{"path": "gender = 'male'"}]))
     checkup = clinic.check()
     assert failures(checkup) == [("sample", 10)]
-    assert "comes through patient." in failed_line(checkup).seen
+    assert "comes through patient, patient_link." in failed_line(checkup).seen
 
 
 def test_codes_that_mean_nothing_are_told_by_element_and_system(clinic: Clinic) -> None:

@@ -76,6 +76,8 @@ def written_bed() -> Bed:
     bed.treated("p1", day=INDEX, codes=codes)
     bed.rows_to_insert["flat.patient"] = []
     bed.patient("p1", gender=WRITTEN, deceased_text=WRITTEN)
+    bed.link("p9", "replaced-by", "p1")
+    bed.link("p8", WRITTEN, "p1")
     bed.cryoablation("x2", "c-p1", status=WRITTEN)
     bed.score("o1", 7, "2020-03-09")
     bed.score("o2", 7, "2020-03-09", status=WRITTEN)
