@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-servers soak lint format docs bench lock
+.PHONY: help demo test test-properties test-servers soak lint format docs bench lock
 
 help:
 	@echo "make demo    two FHIR servers, one night, every figure of the paper"
 	@echo "make test    the tests"
+	@echo "make test-properties  random nights, mutants, failing requests and statements, kills"
 	@echo "make test-servers  whole nights against HAPI and Medplum (Java 17, Maven, Node)"
 	@echo "make soak    1,000 kills, 400 nights, every fault in every way (about an hour)"
 	@echo "make lint    ruff, mypy, import-linter, sqlfluff"
@@ -20,7 +21,10 @@ demo: $(VENV)/.runtime
 	@$(BIN)/cryocohort demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/properties
+
+test-properties: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist worksteal tests/properties
 
 test-servers: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/servers -m servers

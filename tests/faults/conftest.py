@@ -5,8 +5,7 @@
         ...
         fault = fired(server.add(Fault(...)))  # anything with a `fired` count at the end, or a number
 
-A marked test that injected nothing fails. `pytest tests/faults --reliability docs/reliability.md` writes
-the table of rows, tests and counts anew.
+A marked test that injected nothing fails.
 """
 
 from collections.abc import Iterator
@@ -18,28 +17,10 @@ import pytest
 from ingest.auth import BearerAuth
 from ingest.client import FhirClient
 from tests.faults.fault_server import KEYS, FaultServer, fault_serving
-from tests.faults.reliability import Fired, Proof, page
+from tests.faults.reliability import FIRED, HAS_FAILED, Fired
 from tests.ingest.examples import QUICK, center, chart, observation
 from tests.ingest.test_sync import Place
 from warehouse.connection import Warehouse
-
-PROOFS = pytest.StashKey[list[Proof]]()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--reliability", metavar="FILE", help="write the table of rows, tests and faults to FILE"
-    )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[PROOFS] = []
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    target = session.config.getoption("--reliability", None)
-    if target and exitstatus == 0:
-        Path(target).write_text(page(session.config.stash[PROOFS]), encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -53,19 +34,10 @@ def fired(request: pytest.FixtureRequest) -> Iterator[Fired]:
         return fault
 
     yield add
-    if not rows or getattr(request.node, "has_failed", False):
-        return
     count = sum(fault if isinstance(fault, int) else fault.fired for fault in faults)
-    assert count > 0, "the fault of this row never fired"
-    name = request.node.originalname or request.node.name
-    request.config.stash[PROOFS] += [Proof(row, request.node.path.name, name, count) for row in rows]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    report = yield
-    item.has_failed = getattr(item, "has_failed", False) or report.failed
-    return report
+    request.node.stash[FIRED] = count
+    if rows and not request.node.stash.get(HAS_FAILED, False):
+        assert count > 0, "the fault of this row never fired"
 
 
 @pytest.fixture

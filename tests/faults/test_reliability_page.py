@@ -9,7 +9,7 @@ def test_every_row_has_a_test_and_every_test_a_row() -> None:
 
 def test_the_page_names_every_test_of_every_row() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert told(text) == marked(), "run `pytest tests/faults --reliability docs/reliability.md`"
+    assert told(text) == marked(), "run `pytest -m 'row and not soak' --reliability=docs/reliability.md`"
 
 
 def test_the_page_counts_the_faults_of_every_run_of_a_test() -> None:

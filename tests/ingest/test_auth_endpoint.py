@@ -41,6 +41,7 @@ def servers() -> Iterator[Servers]:
         yield running
 
 
+@pytest.mark.row(48)
 def test_a_refused_client_is_told_at_once_and_not_asked_about_again(servers: Servers) -> None:
     with client(servers, smart(client_id="somebody")) as opened:
         for _ in range(3):
@@ -66,6 +67,7 @@ def test_each_refusal_has_its_next_step_and_quotes_nothing(servers: Servers, cod
     assert step in str(error)
 
 
+@pytest.mark.row(48)
 def test_a_400_to_a_client_that_was_let_in_before_is_tried_again(servers: Servers) -> None:
     with client(servers) as opened:
         found(opened)
@@ -76,6 +78,7 @@ def test_a_400_to_a_client_that_was_let_in_before_is_tried_again(servers: Server
     assert servers.tokens.problems == []
 
 
+@pytest.mark.row(48)
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_token_endpoint_that_fails_is_asked_again_with_a_new_assertion(
     servers: Servers, status: int
@@ -156,6 +159,7 @@ def test_a_token_endpoint_that_is_down_is_told_with_its_kind(servers: Servers) -
     assert "token endpoint of center a could not be reached (ConnectionError)" in str(error)
 
 
+@pytest.mark.row(50)
 @pytest.mark.parametrize(("ours", "side"), [(400, "400 s ahead of"), (-400, "400 s behind")])
 def test_a_wrong_clock_is_named(servers: Servers, ours: float, side: str) -> None:
     theirs = servers.clock.now
@@ -169,6 +173,7 @@ def test_a_wrong_clock_is_named(servers: Servers, ours: float, side: str) -> Non
     assert servers.tokens.problems == ["exp"]
 
 
+@pytest.mark.row(50)
 @pytest.mark.parametrize("lead", [-200, 50])
 def test_a_clock_that_is_a_little_off_does_no_harm(servers: Servers, lead: float) -> None:
     theirs = servers.clock.now

@@ -209,6 +209,7 @@ def auths() -> st.SearchStrategy[Auth]:
     return st.sampled_from([smart(), BasicAuth("SECRET-user", PASSWORD), BearerAuth(BEARER)])
 
 
+@pytest.mark.row(51)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     auth=auths(),

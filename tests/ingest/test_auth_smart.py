@@ -93,6 +93,7 @@ def test_keys_are_rotated_by_configuration_alone(servers: Servers) -> None:
             assert found(opened) == ["o1"]
 
 
+@pytest.mark.row(47)
 def test_one_token_serves_until_shortly_before_it_expires(servers: Servers) -> None:
     with client(servers) as opened:
         found(opened)
@@ -146,6 +147,7 @@ def test_a_token_that_lives_seconds_is_used_for_half_its_life(servers: Servers) 
     assert len(servers.tokens.tokens) == 2
 
 
+@pytest.mark.row(47)
 def test_a_token_refused_in_the_middle_is_replaced_once(servers: Servers) -> None:
     with client(servers) as opened:
         found(opened)
@@ -155,6 +157,7 @@ def test_a_token_refused_in_the_middle_is_replaced_once(servers: Servers) -> Non
     assert list(servers.tokens.tokens) == ["SECRET-token-0", "SECRET-token-1"]
 
 
+@pytest.mark.row(47)
 def test_a_token_refused_always_is_a_sign_in_error_after_exactly_one_more(servers: Servers) -> None:
     servers.fhir.refuses_all = True
     error = refused(servers)
@@ -170,6 +173,7 @@ def test_a_refused_password_or_fixed_token_is_not_repeated(servers: Servers) -> 
     assert servers.fhir.refused == 1
 
 
+@pytest.mark.row(47)
 def test_threads_share_one_token_request_at_the_start_and_after_a_refusal(servers: Servers) -> None:
     tokens = SmartTokens(center(servers.fhir.base_url), smart(), servers.clock)
     started = threading.Barrier(8)
@@ -193,6 +197,7 @@ def test_threads_share_one_token_request_at_the_start_and_after_a_refusal(server
     assert len(servers.tokens.seen) == 2
 
 
+@pytest.mark.row(49)
 def test_scopes_not_granted_are_a_remark_and_a_type_without_scope_fails_by_itself(servers: Servers) -> None:
     servers.tokens.scope = "system/Patient.rs openid SECRET-scope"
     with client(servers) as opened:
@@ -214,6 +219,7 @@ def test_a_server_that_does_not_tell_the_scopes_granted_what_was_asked(
         assert opened.remarks == ()
 
 
+@pytest.mark.row(47)
 def test_a_walk_goes_on_when_its_token_is_refused_between_two_pages(servers: Servers) -> None:
     for number in range(2, 8):
         servers.fhir.put(observation(f"o{number}", "p1"))

@@ -257,6 +257,7 @@ def test_a_server_that_refuses_ends_the_center_and_keeps_the_warehouse(
     assert coverage(place.warehouse, "a", "Procedure") == known
 
 
+@pytest.mark.row(49)
 @pytest.mark.parametrize(("status", "kind"), [(403, ForbiddenError), (404, ServerError)])
 def test_a_type_that_is_refused_leaves_the_other_types_alone(
     place: Place, status: int, kind: type[Exception]

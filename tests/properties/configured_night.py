@@ -23,6 +23,7 @@ from ingest.center import FhirVersion
 from ingest.client import FhirClient
 from ingest.resource_types import ResourceType, load_resource_types
 from mappings.terminology import MappedCode
+from mappings.viewdef import NamedView, load_views
 from service.configuration import load_settings
 from service.demo.workplace import prepare
 from service.nightly import Night, SyncReport, open_warehouse, sync_night
@@ -32,6 +33,7 @@ from tests.properties.made_resources import TYPES, made
 from tests.properties.model_server import ModelServer, serving
 from tests.properties.model_store import Habits, Key, ModelStore, Version, World
 from tests.properties.model_study import FHIR_VERSIONS, Silent, cohort, wanted
+from warehouse import flat_plan
 from warehouse.connection import Warehouse
 from warehouse.land import members
 
@@ -173,14 +175,23 @@ def _codes(settings: Settings) -> list[MappedCode]:
     return study_codes(settings)
 
 
+SMALL_NIGHT = frozenset({"Patient", "Procedure", "Observation"})
+
+
 def with_three_types(patch: pytest.MonkeyPatch) -> None:
     """A small night: patients, procedures and observations only."""
 
     def three(fhir_version: FhirVersion) -> tuple[ResourceType, ...]:
         every = load_resource_types(fhir_version)
-        return tuple(each for each in every if each.name in {"Patient", "Procedure", "Observation"})
+        return tuple(each for each in every if each.name in SMALL_NIGHT)
 
     patch.setattr(plan, "load_resource_types", three)
+    patch.setattr(flat_plan, "load_views", _views_of_three)
+
+
+@functools.cache
+def _views_of_three(folder: Path) -> list[NamedView]:
+    return [view for view in load_views(folder) if view.view.resource in SMALL_NIGHT]
 
 
 def one_query_at_a_time(patch: pytest.MonkeyPatch, page_size: int = 50) -> None:

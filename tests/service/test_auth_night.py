@@ -58,6 +58,7 @@ def test_a_refused_client_is_a_refused_sign_in(servers: Servers, tmp_path: Path)
     assert len(servers.tokens.seen) == 1
 
 
+@pytest.mark.row(49)
 def test_a_type_without_scope_is_no_success(servers: Servers, tmp_path: Path) -> None:
     servers.tokens.scope = "system/Patient.rs"
     with pytest.raises((SignInError, IncompleteError), match="granted no scope to search all of Procedure"):
