@@ -106,6 +106,7 @@ def test_no_credential_is_shown_by_objects_errors_or_logs(
     texts: list[str] = []
     with (
         caplog.at_level(logging.DEBUG),
+        caplog.at_level(logging.DEBUG, logger="urllib3"),  # whatever a test before has set it to
         FhirClient(center(servers.fhir.base_url, auth=auth), QUICK, servers.clock) as client,
     ):
         if not isinstance(auth, BasicAuth | BearerAuth):
