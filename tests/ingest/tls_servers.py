@@ -5,6 +5,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -116,6 +117,14 @@ class Handshakes:
 
     clients: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+
+    def first_failure(self) -> str:
+        """The reason of the first one that failed: the server notes it after the client has heard of it."""
+        ends = time.monotonic() + 10
+        while not self.failed:
+            assert time.monotonic() < ends, "no handshake failed"
+            time.sleep(0.01)
+        return self.failed[0]
 
 
 @contextmanager
