@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.ingest.http_serving import running
+
 Resource = dict[str, Any]
 
 START = dt.datetime(2026, 3, 1, 12, 0, 0, tzinfo=dt.UTC)
@@ -244,16 +246,8 @@ def about(kind: str) -> Callable[[Asked], bool]:
 @contextmanager
 def serving(server: BulkServer) -> Iterator[BulkServer]:
     """Serve on a free loopback port while the block runs."""
-    http = _http_server(server)
-    server.base_url = f"http://127.0.0.1:{http.server_address[1]}/fhir"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(_http_server(server)) as server.base_url:
         yield server
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
 
 
 def _http_server(server: BulkServer) -> ThreadingHTTPServer:

@@ -3,7 +3,6 @@
 import datetime as dt
 import gzip
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,8 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.ingest.http_serving import running
 
 Resource = dict[str, Any]
 
@@ -219,16 +220,8 @@ def zipped(answer: Answer) -> Answer:
 @contextmanager
 def serving(server: FhirServer) -> Iterator[FhirServer]:
     """Serve `server` on a free loopback port while the block runs."""
-    http = _http_server(server)
-    server.base_url = f"http://127.0.0.1:{http.server_address[1]}/fhir"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(_http_server(server)) as server.base_url:
         yield server
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
 
 
 def _http_server(server: FhirServer) -> ThreadingHTTPServer:

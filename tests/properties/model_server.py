@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from tests.ingest.http_serving import running
 from tests.properties.made_resources import Resource, coding_of, patient_of
 from tests.properties.model_store import ModelStore, Version
 
@@ -243,16 +244,8 @@ def serving(server: ModelServer) -> Iterator[ModelServer]:
         def _answer(self, posted: str) -> None:
             _send(self, server, server.answer(_request(self, posted)))
 
-    http = _Quiet(("127.0.0.1", 0), Handler)
-    server.base_url = f"http://127.0.0.1:{http.server_address[1]}/fhir"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(_Quiet(("127.0.0.1", 0), Handler)) as server.base_url:
         yield server
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
 
 
 def _request(handler: BaseHTTPRequestHandler, posted: str) -> Request:
