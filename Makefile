@@ -54,8 +54,8 @@ bench: $(VENV)/.dev
 
 lock: $(VENV)/.dev
 	$(PIP) install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra report $(LOCK) -o requirements/runtime.lock
-	$(BIN)/uv pip compile pyproject.toml --extra report --group dev -c requirements/runtime.lock $(LOCK) -o requirements/dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra report --extra models --group dev $(LOCK) -o requirements/dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra report --extra models -c requirements/dev.lock $(LOCK) -o requirements/runtime.lock
 	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile - -c requirements/dev.lock $(LOCK) -o requirements/build.lock
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
