@@ -16,7 +16,7 @@ from warehouse.sqlfile import CheckHeader, TableHeader, read_sql_file
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 COMMANDS = ("check", "sync", "refresh", "report", "serve", "status", "sql", "demo")
-GROUPS = {"codes": ("check", "unmapped", "export", "import")}
+GROUPS = {"codes": ("check", "unmapped", "export", "import"), "audit": ("show", "verify")}
 NOTE = "<!-- Made by `make docs` from the product itself; edit the source instead. -->\n\n"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mappings.errors import CryocohortError
+from service.cli_audit import audit
 from service.cli_check import check
 from service.cli_codes import codes
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 
 app.command()(check)
 app.add_typer(codes, name="codes")
+app.add_typer(audit, name="audit")
 
 Config = Annotated[
     Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")

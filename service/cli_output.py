@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # each of these brings a heavy library, and a command should 
     from service.doctor import Checkup
     from service.nightly import RefreshReport, SyncReport
     from service.status import Status, Step
+    from warehouse.audit import Entry
     from warehouse.built import BuiltTable
 
 STATE_STYLES = {"as printed": "green", "known difference": "yellow", "different": "bold red"}
@@ -188,6 +189,15 @@ def show_checkup(checkup: "Checkup") -> None:
     console.print(table)
     states = [found.state for found in checkup.findings]
     console.print(f"{states.count('failed')} failed, {states.count('warning')} to look at")
+
+
+def show_audit(log: Sequence["Entry"]) -> None:
+    """Entries of the audit log."""
+    table = _table("Entry", "When (UTC)", "Who", "Action", "Subject", "Outcome", "Details")
+    for entry in log:
+        texts = (entry.actor, entry.action, entry.subject, entry.outcome, entry.details)
+        table.add_row(str(entry.number), _minute(entry.noted_at), *(escape(text) for text in texts))
+    console.print(table)
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_csv: bool) -> None:

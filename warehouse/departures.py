@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mappings.errors import IncompleteError
+from warehouse.audit import Event, append
 from warehouse.connection import Row, Transaction, Warehouse
 
 Reason = Literal["deleted", "recoded", "moved", "bulk"]
@@ -81,6 +82,8 @@ def reconcile(warehouse: Warehouse, found: Reconciliation) -> int:
         _settle(transaction, found, [*found.settled, *found.departed])
         _end_membership(transaction, found)
         transaction.insert("ops.reconciliation", [_ledger_row(found, departed)])
+        if departed:
+            append(transaction, _event(found, found.finished_at, departed, found.is_limit_lifted))
     return departed
 
 
@@ -109,7 +112,16 @@ def delete(warehouse: Warehouse, deletion: Deletion, limit: DepartureLimit) -> i
             raise too_many(deletion.center_id, deletion.resource_type, leaving, known)
         departed = _depart(transaction, rows)
         _settle(transaction, deletion, ids)
+        if departed:
+            append(transaction, _event(deletion, deletion.noticed_at, departed, limit.is_lifted))
     return departed
+
+
+def _event(where: Reconciliation | Deletion, at: dt.datetime, departed: int, is_lifted: bool) -> Event:
+    """What the audit log says of resources that left; a lifted limit was lifted by an operator."""
+    subject = f"center {where.center_id} {where.resource_type}"
+    details = {"run": where.run_id, "resources": departed, "limit": "lifted" if is_lifted else "kept"}
+    return Event("deletion", at, subject, "left the warehouse", details)
 
 
 def too_many(center_id: str, resource_type: str, leaving: int, known: int) -> IncompleteError:

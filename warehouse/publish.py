@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mappings.errors import ConfigError
+from warehouse.audit import Event, append
 from warehouse.connection import Warehouse
 from warehouse.pseudonym import key_fingerprint
 from warehouse.release_tables import STORAGE_VERSION, plan_release, write_mart
@@ -111,3 +112,7 @@ def _note(warehouse: Warehouse, release: Release, publish_input: PublishInput) -
     }
     with warehouse.transaction() as transaction:
         transaction.insert("ops.release", [row])
+        told = {"run": release.run_id, "tables": len(release.tables)}
+        append(
+            transaction, Event("publish", release.published_at, f"release {release.number}", "current", told)
+        )

@@ -5,6 +5,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from warehouse.audit import Event, append
 from warehouse.connection import Row, Transaction, Warehouse
 
 RunKind = Literal["sync", "refresh", "nightly"]
@@ -53,16 +54,36 @@ def start_run(
             "config_fingerprint": config_fingerprint,
             "message": "",
         }
+        _note_configuration(transaction, started)
         transaction.insert("ops.run", [started])
+        append(transaction, Event("run", now, f"{kind} {run_id}", "started", {"version": version}))
     return run_id
 
 
 def _fail_crashed_runs(transaction: Transaction, now: dt.datetime) -> None:
     # The folder lock is ours, so no other process can be working on a run that is still called running.
+    for row in transaction.rows("SELECT run_id FROM ops.run WHERE status = 'running' ORDER BY run_id"):
+        _end(transaction, row["run_id"], "failed", now, "The process ended without finishing.")
+
+
+def _note_configuration(transaction: Transaction, started: Row) -> None:
+    """Note in the audit log that this run is configured otherwise than the one before it."""
+    before = transaction.rows("SELECT config_fingerprint FROM ops.run ORDER BY run_id DESC LIMIT 1")
+    after: str = started["config_fingerprint"]
+    if before and before[0]["config_fingerprint"] != after:
+        details = {"before": before[0]["config_fingerprint"], "after": after}
+        append(transaction, Event("configuration", started["started_at"], "study", "changed", details))
+
+
+def _end(transaction: Transaction, run_id: int, status: RunStatus, now: dt.datetime, message: str) -> None:
+    """Close a run; the audit log notes each end once."""
+    run = transaction.rows("SELECT kind, status FROM ops.run WHERE run_id = ?", [run_id])
     transaction.execute(
-        "UPDATE ops.run SET status = 'failed', finished_at = ?, message = ? WHERE status = 'running'",
-        [now, "The process ended without finishing."],
+        "UPDATE ops.run SET status = ?, finished_at = ?, message = ? WHERE run_id = ?",
+        [status, now, message, run_id],
     )
+    if run and run[0]["status"] != status:
+        append(transaction, Event("run", now, f"{run[0]['kind']} {run_id}", status, {}))
 
 
 def finish_run(
@@ -70,10 +91,7 @@ def finish_run(
 ) -> None:
     """Close a run with its status; `message` says what ended it and holds no resource content."""
     with warehouse.transaction() as transaction:
-        transaction.execute(
-            "UPDATE ops.run SET status = ?, finished_at = ?, message = ? WHERE run_id = ?",
-            [status, now, message, run_id],
-        )
+        _end(transaction, run_id, status, now, message)
 
 
 def finish_center(warehouse: Warehouse, sync: CenterSync) -> None:
