@@ -8,13 +8,24 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from docs.generate import COMMANDS, GROUPS, REFERENCE, pages
+from docs.generate import REFERENCE, pages
+from docs.making.command_line import Told, command_names, parse, told_commands, understood
+from docs.making.configuration_keys import FILES, keys, shipped_meanings
+from docs.making.failures import error_classes
+from docs.making.tables import described_columns
 from mappings import errors
-from service.cli import app
+from outcomes.metric import load_metrics
 from service.settings import CenterFile, SettingsFile
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+# What people wrote: the pages made from the product cannot explain what nobody explained.
+WRITTEN = [
+    path.relative_to(ROOT)
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+    if path.parent != REFERENCE and path.name != "CHANGELOG.md"
+]
+COMMAND_LINES = [(document, told) for document in WRITTEN for told in told_commands(ROOT / document)]
 
 
 @pytest.mark.parametrize("page", sorted(pages()))
@@ -22,26 +33,50 @@ def test_each_reference_page_is_what_the_product_says(page: str) -> None:
     assert (REFERENCE / page).read_text(encoding="utf-8") == pages()[page], "run `make docs`"
 
 
-def test_the_readme_names_every_command() -> None:
-    registered = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert registered == set(COMMANDS)
-    assert all(f"`cryocohort {command}" in README for command in COMMANDS)
+@pytest.mark.parametrize("words", command_names()[1:], ids=" ".join)
+def test_every_command_is_explained_by_the_readme_or_a_page(words: tuple[str, ...]) -> None:
+    told = {told.arguments[: len(words)] for _, told in COMMAND_LINES}
+    assert words in told, f"no page but the reference tells `cryocohort {' '.join(words)}`"
 
 
-def test_the_reference_has_every_command_of_every_group() -> None:
-    registered = {group.name: group.typer_instance for group in app.registered_groups}
-    assert set(registered) == set(GROUPS)
-    for group, commands in GROUPS.items():
-        known = registered[group].registered_commands if registered[group] else []
-        names = {command.name or command.callback.__name__ for command in known if command.callback}
-        assert names == set(commands)
+@pytest.mark.parametrize(("document", "told"), COMMAND_LINES, ids=[f"{d}: {t}" for d, t in COMMAND_LINES])
+def test_every_documented_command_line_is_understood(document: Path, told: Told) -> None:
+    assert understood(told)
 
 
-def test_the_readme_names_every_exit_code() -> None:
-    classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    codes = {value.exit_code for value in classes if issubclass(value, errors.CryocohortError)}
+def test_a_command_line_that_the_app_does_not_know_is_noticed() -> None:
+    with pytest.raises(Exception, match="--no-such-option"):
+        parse(["sync", "--no-such-option"])
+    with pytest.raises(Exception, match="sink"):
+        parse(["sink"])
+
+
+def test_the_exit_codes_are_told_by_the_readme_and_by_their_page() -> None:
+    codes = {kind.exit_code for kind in error_classes()} | {0, 1, 2}
     told = README[README.index("Exit codes") :].split("\n\n")[0]
-    assert all(re.search(rf"\b{code} ", told) for code in codes | {0, 2})
+    assert all(re.search(rf"\b{code} ", told) for code in codes)
+    page = (REFERENCE / "exit-codes.md").read_text(encoding="utf-8")
+    assert {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", page)} == codes
+    assert all(f"`{kind.__name__}`" in page for kind in error_classes())
+
+
+@pytest.mark.parametrize(("title", "path", "model"), FILES)
+def test_every_configuration_key_has_its_meaning(title: str, path: str, model: type[BaseModel]) -> None:
+    known = {key.name for key in keys(model)}
+    meanings = shipped_meanings(ROOT / "config" / path)
+    assert known == set(meanings), "a key without a comment, or a comment without a key"
+    page = (REFERENCE / "configuration.md").read_text(encoding="utf-8")
+    assert all(f"| `{key}` |" in page for key in known)
+
+
+def test_every_metric_check_table_and_column_has_its_place() -> None:
+    read = {page: (REFERENCE / page).read_text(encoding="utf-8") for page in pages()}
+    assert all(f"## {metric.metric}\n" in read["metrics.md"] for metric in load_metrics())
+    names = [path.stem for path in (ROOT / "warehouse" / "checks").glob("*.sql")]
+    assert all(f"## {name}\n" in read["checks.md"] for name in names)
+    for table, columns in described_columns().items():
+        section = read["ledger.md"].split(f"\n## {table}\n")[1].split("\n## ")[0]
+        assert all(meaning and f"| `{column}` | {meaning}" in section for column, meaning in columns.items())
 
 
 def test_the_readme_gives_the_commands_that_make_knows() -> None:

@@ -1,0 +1,107 @@
+"""Tables, metrics and checks, from the headers of their SQL files and the comments of the ledger."""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from outcomes.metric import load_metrics
+from warehouse.connection import Warehouse
+from warehouse.dictionary import data_dictionary
+from warehouse.sqlfile import CheckHeader, TableHeader, read_sql_file
+
+ROOT = Path(__file__).parents[2]
+COLUMNS = (
+    "SELECT schema_name || '.' || table_name AS name, column_name, columns.comment AS meaning, "
+    "tables.comment AS title FROM duckdb_columns() AS columns "
+    "INNER JOIN duckdb_tables() AS tables USING (database_name, schema_name, table_name) "
+    "WHERE database_name = current_database() ORDER BY name, column_index"
+)
+
+
+def dictionary() -> str:
+    """Every core and cohort table."""
+    folders = (ROOT / "warehouse" / "core", ROOT / "outcomes" / "cohorts")
+    paths = sorted(path for folder in folders for path in folder.glob("*.sql"))
+    files = [read_sql_file(path, TableHeader) for path in paths]
+    return data_dictionary([file for file in files if not file.header.table.startswith("flat.")])
+
+
+def ledger() -> str:
+    """Every table that the migrations make, as its comments tell it."""
+    lines = [
+        "# The ledger",
+        "",
+        "What the private warehouse knows of its runs, centers, resources and results. The release holds the",
+        "tables of it that name no patient.",
+    ]
+    titles = {row["name"]: row["title"] for row in _columns()}
+    for name, columns in described_columns().items():
+        lines += ["", f"## {name}", "", titles[name], "", "| Column | Meaning |", "| --- | --- |"]
+        lines += [f"| `{column}` | {meaning} |" for column, meaning in columns.items()]
+    return "\n".join(lines)
+
+
+def described_columns() -> dict[str, dict[str, str]]:
+    """The meaning of each column of each table of the ledger; empty where it has no comment."""
+    tables: dict[str, dict[str, str]] = {}
+    for row in _columns():
+        tables.setdefault(row["name"], {})[row["column_name"]] = one_line(row["meaning"] or "")
+    return tables
+
+
+@cache
+def _columns() -> list[dict[str, Any]]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Warehouse.open(Path(folder), threads=1, memory_limit="1GB") as warehouse,
+    ):
+        return warehouse.rows(COLUMNS)
+
+
+def metrics() -> str:
+    """Every metric with its definition and its reference."""
+    lines = [
+        "# Metrics",
+        "",
+        "One row of `outcomes.metric_result` is one statistic of one metric and group.",
+        "",
+    ]
+    for metric in load_metrics():
+        lines += [
+            f"## {metric.metric}",
+            "",
+            f"**{metric.title}** ({metric.statistic} by {metric.grain}, {metric.unit}, v{metric.version})",
+            "",
+            one_line(metric.definition),
+            "",
+            f"Source: {metric.reference}.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def checks() -> str:
+    """Every quality check with its severity, threshold and advice."""
+    lines = [
+        "# Quality checks",
+        "",
+        "Categories after Kahn et al. 2016. A violated fatal check withholds the release.",
+        "",
+    ]
+    for path in sorted((ROOT / "warehouse" / "checks").glob("*.sql")):
+        header = read_sql_file(path, CheckHeader).header
+        lines += [
+            f"## {header.check}",
+            "",
+            f"**{header.title}** ({header.category}, {header.severity}, above {header.threshold:.0%})",
+            "",
+            one_line(header.advice),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def one_line(text: str) -> str:
+    """A definition without its line breaks, fit for a table's cell."""
+    return " ".join(text.replace("|", "\\|").split())
