@@ -27,7 +27,7 @@ from mappings.errors import (
     ViewError,
 )
 from outcomes.refresh import refresh
-from outcomes.report import write_figures, write_report
+from outcomes.report.page import write_figures, write_report
 from outcomes.results import MetricResult
 from service.settings import Settings
 from service.status import note_status

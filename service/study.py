@@ -12,7 +12,7 @@ from ingest.origin import origin_of
 from ingest.source import ByExport, ByFolder, BySearch, Source
 from mappings.errors import ConfigError
 from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
-from outcomes.report import CenterFacts, ReportFacts
+from outcomes.report.facts import CenterFacts, ReportFacts
 from service import settings as configured
 from service.credentials import credentials, tls
 from warehouse.build import BuildCenter, BuildInput, StudyRules

@@ -12,7 +12,8 @@ from outcomes_testbed import RUN, empty_core, fill_core, stored
 
 from mappings.errors import WarehouseError
 from outcomes.refresh import refresh
-from outcomes.report import CenterFacts, ReportFacts, render, write_figures, write_private, write_report
+from outcomes.report.facts import CenterFacts, ReportFacts
+from outcomes.report.page import render, write_figures, write_private, write_report
 from warehouse.connection import Warehouse
 from warehouse.mart import Mart, open_mart
 from warehouse.publish import PublishInput, publish
@@ -82,7 +83,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] in ("td", "th"):
+        if {"td", "th"} & set(self.open):
             self.rows[-1][-1] += data
 
     def row(self, first: str) -> list[str]:

@@ -1,51 +1,15 @@
-"""The report's tables of counts and of text, ready to print (estimates: report_figures.py)."""
+"""The report's tables of counts and of text, ready to print (estimates: estimates.py)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from outcomes.comparison import Comparison
-from outcomes.metric import Metric
 from outcomes.plausibility import PrintedSummary, solutions
-from outcomes.results import ALL, center_group
+from outcomes.report.parts import Group, Line, Table
 from outcomes.rounding import NOT_ASSESSABLE, show_share
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of a table; a heading row spans the table, `tone` marks a row that needs attention."""
-
-    cells: tuple[str, ...]
-    is_heading: bool = False
-    tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table with its caption and what has to be said below it; `text_columns` are read, not compared."""
-
-    caption: str
-    columns: tuple[str, ...]
-    lines: tuple[Line, ...]
-    notes: tuple[str, ...] = ()
-    text_columns: tuple[int, ...] = (0,)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A column of figures: the group of results, and the center it stands for (None: all centers)."""
-
-    label: str
-    name: str
-    center_id: str | None = None
-
-
-def groups(centers: Sequence[tuple[str, str]]) -> list[Group]:
-    """All centers first, then each center by (id, name)."""
-    return [Group("All centers", ALL), *(Group(name, center_group(cid), cid) for cid, name in centers)]
 
 
 def flow(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
@@ -146,15 +110,6 @@ def plausibility(summaries: Iterable[PrintedSummary]) -> Table:
         "Solutions: pairs of sum and sum of squares that whole-number scores can reach; an exact search.",
     )
     return Table("Can the printed figures hold together?", columns, tuple(lines), notes, text_columns=(0, 5))
-
-
-def definitions(metrics: Iterable[Metric]) -> Table:
-    """What each metric means, and where that comes from."""
-    lines = tuple(
-        Line((f"{m.title} ({m.metric}, version {m.version})", m.definition.replace("\n", " "), m.reference))
-        for m in metrics
-    )
-    return Table("Metrics", ("Metric", "Definition", "Reference"), lines, text_columns=(0, 1, 2))
 
 
 def rules(row: Row) -> Table:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from outcomes.metric import Metric
-from outcomes.report_tables import Group, Line, Table
+from outcomes.report.parts import Group, Line, Table
 from outcomes.results import ALL, MetricResult, Results
 from outcomes.rounding import (
     NOT_ASSESSABLE,
@@ -23,7 +23,7 @@ def figures(
 ) -> Table:
     """One line a figure (label, metric, form), one column a group; forms are the keys of `FORMS`."""
     lines = tuple(
-        Line((label, *(FORMS[form](results, metric, group.name) for group in centers)))
+        Line((label, *(FORMS[form](results, metric, group.name) for group in centers)), metric=metric)
         for label, metric, form in wanted
     )
     notes = _notes(results, {metric: label for label, metric, _ in wanted})

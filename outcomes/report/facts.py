@@ -1,0 +1,88 @@
+"""What the report is made from: facts about the run that it is told, and what it reads from the release."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Protocol
+
+from mappings.errors import WarehouseError
+from outcomes.metric import Metric, load_metrics
+from outcomes.refresh import read_sql
+from outcomes.results import MetricResult, Results
+
+PAIN_TIMES = (
+    ("Baseline", "nprs_baseline"),
+    ("24 hours", "nprs_24h"),
+    ("1 month", "nprs_1m"),
+    ("Last follow-up", "nprs_last"),
+)
+
+
+class Mart(Protocol):
+    """What the report needs of a published release: read-only queries."""
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of one query, as dictionaries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CenterFacts:
+    """A center as the head of the report shows it.
+
+    `read_at` is the end of its last complete sync, `is_complete` whether its newest sync was complete.
+    """
+
+    center_id: str
+    name: str
+    fhir_version: str
+    read_at: dt.datetime | None
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFacts:
+    """What the report says about itself and cannot read from the mart."""
+
+    study: str
+    data_lock: dt.date
+    version: str
+    release: int
+    generated_at: dt.datetime
+    centers: Sequence[CenterFacts]
+    is_synthetic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Everything read from the mart."""
+
+    results: Results
+    metrics: Mapping[str, Metric]
+    rows: Mapping[str, Sequence[Mapping[str, Any]]]
+    run_id: int
+
+    def linked(self, *metrics: str) -> tuple[tuple[str, str], ...]:
+        """Name and title of each metric, to link a figure to its definitions."""
+        return tuple((name, self.metrics[name].title) for name in metrics)
+
+
+def read_published(mart: Mart) -> Published:
+    """Read what the report shows; raises WarehouseError when the release holds no results."""
+    metrics = {metric.metric: metric for metric in load_metrics()}
+    results = [MetricResult.from_row(row) for row in mart.rows(table_sql("results"))]
+    if not results:
+        raise WarehouseError(
+            "The published release holds no results.", "Run `cryocohort refresh`, then report again."
+        )
+    names = ("flow", "patients", "lesions", "complications", "checks", "unmapped", "rules")
+    rows = {name: mart.rows(table_sql(name)) for name in names}
+    plotted = (*(metric for _, metric in PAIN_TIMES), "local_control_survival")
+    rows |= {name: mart.rows(metrics[name].sql) for name in plotted}
+    return Published(Results(results), metrics, rows, results[0].run_id)
+
+
+def table_sql(name: str) -> str:
+    """The query of one table of the report."""
+    return read_sql(files("outcomes") / "tables" / f"{name}.sql")

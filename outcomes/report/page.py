@@ -1,0 +1,70 @@
+"""The report as a file: HTML from the published release, and a CSV of every figure beside it.
+
+No scripts, no addresses, nothing to fetch: the page's own policy forbids all of it, and everything that came
+from a center is escaped. It prints well, so that it can go into a trial folder.
+"""
+
+import csv
+import io
+import os
+import secrets
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from outcomes.report.facts import Mart, ReportFacts, read_published, table_sql
+from outcomes.report.parts import groups
+from outcomes.report.sections import sections, tiles
+from outcomes.results import MetricResult
+
+
+def write_report(mart: Mart, target: Path, facts: ReportFacts) -> Path:
+    """Write the report to `target` (mode 0600, replaced in one step) and return its path."""
+    write_private(target, render(mart, facts))
+    return target
+
+
+def write_figures(mart: Mart, target: Path) -> Path:
+    """Write every figure of the published run, unrounded, as a CSV with one line a statistic."""
+    rows = mart.rows(table_sql("results"))
+    text = io.StringIO(newline="")
+    lines = csv.DictWriter(text, MetricResult.__slots__, lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(rows)
+    write_private(target, text.getvalue())
+    return target
+
+
+def render(mart: Mart, facts: ReportFacts) -> str:
+    """The report as HTML text; raises WarehouseError when the mart holds no results."""
+    published = read_published(mart)
+    centers = groups([(center.center_id, center.name) for center in facts.centers])
+    environment = Environment(
+        loader=PackageLoader("outcomes"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2")
+    return page.render(
+        facts=facts,
+        run_id=published.run_id,
+        tiles=tiles(published.results),
+        sections=sections(published, centers),
+    )
+
+
+def write_private(target: Path, text: str) -> None:
+    """Write `text` beside `target` with mode 0600, flush it to disk and move it into place."""
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,85 @@
+"""What the page is made of: sections of tables and figures, ready to print."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from outcomes.metric import Metric
+from outcomes.plots.canvas import Drawing
+from outcomes.results import ALL, center_group
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table; a heading row spans the table, `tone` marks a row that needs attention.
+
+    `metric` links the first cell to the metric's definition in the appendix.
+    """
+
+    cells: tuple[str, ...]
+    is_heading: bool = False
+    tone: str = ""
+    metric: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its caption and what has to be said below it; `text_columns` are read, not compared.
+
+    `is_folded` keeps a long table closed until a reader opens it.
+    """
+
+    kind: ClassVar[str] = "table"
+
+    caption: str
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+    text_columns: tuple[int, ...] = (0,)
+    is_folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A figure, what it shows in plain words, and the metrics it shows (name, title) to link to."""
+
+    kind: ClassVar[str] = "plot"
+
+    drawing: Drawing
+    caption: str
+    metrics: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a metric means and how it is computed: its file, and the checksum that tells its code version."""
+
+    kind: ClassVar[str] = "definition"
+
+    metric: Metric
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page under one heading; `lead` says in plain words what is read there."""
+
+    anchor: str
+    title: str
+    lead: str
+    parts: tuple[Table | Plot | Definition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A column of figures: the group of results, and the center it stands for (None: all centers)."""
+
+    label: str
+    name: str
+    center_id: str | None = None
+
+
+def groups(centers: Sequence[tuple[str, str]]) -> list[Group]:
+    """All centers first, then each center by (id, name)."""
+    return [Group("All centers", ALL), *(Group(name, center_group(cid), cid) for cid, name in centers)]
