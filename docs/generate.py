@@ -3,19 +3,23 @@
 python docs/generate.py
 """
 
+import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
+from docs.making.checks import check_pages, checks
 from docs.making.command_line import command_line
 from docs.making.configuration_keys import configuration
 from docs.making.failures import exit_codes
-from docs.making.tables import checks, dictionary, ledger, metrics
+from docs.making.tables import dictionary, ledger, metrics
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 NOTE = "<!-- Made by `make docs` from the product itself; edit the source instead. -->\n\n"
 
 
+@cache
 def pages() -> Mapping[str, str]:
     """Each reference page's text by file name."""
     made = {
@@ -26,10 +30,18 @@ def pages() -> Mapping[str, str]:
         "command-line.md": command_line(),
         "configuration.md": configuration(),
         "exit-codes.md": exit_codes(),
+        **check_pages(),
     }
     return {name: NOTE + text.rstrip() + "\n" for name, text in made.items()}
 
 
-if __name__ == "__main__":
+def write_pages() -> None:
+    """Write every page, and delete those of checks that are no more."""
+    shutil.rmtree(REFERENCE / "checks", ignore_errors=True)
+    (REFERENCE / "checks").mkdir()
     for file_name, text in pages().items():
         (REFERENCE / file_name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_pages()

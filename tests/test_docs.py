@@ -33,6 +33,12 @@ def test_each_reference_page_is_what_the_product_says(page: str) -> None:
     assert (REFERENCE / page).read_text(encoding="utf-8") == pages()[page], "run `make docs`"
 
 
+def test_there_is_a_page_for_each_check_and_none_besides() -> None:
+    written = {str(path.relative_to(REFERENCE)) for path in REFERENCE.glob("checks/*.md")}
+    checks = (ROOT / "warehouse" / "checks").glob("*.sql")
+    assert written == {f"checks/{path.stem}.md" for path in checks}
+
+
 @pytest.mark.parametrize("words", command_names()[1:], ids=" ".join)
 def test_every_command_is_explained_by_the_readme_or_a_page(words: tuple[str, ...]) -> None:
     told = {told.arguments[: len(words)] for _, told in COMMAND_LINES}
@@ -73,7 +79,7 @@ def test_every_metric_check_table_and_column_has_its_place() -> None:
     read = {page: (REFERENCE / page).read_text(encoding="utf-8") for page in pages()}
     assert all(f"## {metric.metric}\n" in read["metrics.md"] for metric in load_metrics())
     names = [path.stem for path in (ROOT / "warehouse" / "checks").glob("*.sql")]
-    assert all(f"## {name}\n" in read["checks.md"] for name in names)
+    assert all(f"[{name}](checks/{name}.md)" in read["checks.md"] for name in names)
     for table, columns in described_columns().items():
         section = read["ledger.md"].split(f"\n## {table}\n")[1].split("\n## ")[0]
         assert all(meaning and f"| `{column}` | {meaning}" in section for column, meaning in columns.items())

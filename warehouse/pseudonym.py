@@ -8,7 +8,8 @@
     everything else      -> as it is, unless its type is a date or one that other engines cannot read
 
 The pseudonym depends on project, center, kind of key and key, not on the table: equal keys stay equal and
-joins work. The kind is the last word before `_key`, so `index_session_key` meets `session_key`.
+joins work. The kind is the last word before `_key`, so `index_session_key` meets `session_key`; that of a
+`resource_key` is the row's resource_type, so it meets `patient_key` and `procedure_key`.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ STUDY_LEVEL = frozenset({"core.rule"})
 _UNREADABLE_TYPES = re.compile(r"\b(HUGEINT|UHUGEINT|BIGNUM|UUID|TIME|INTERVAL|TIMESTAMP_NS)\b")
 _DATE_TYPES = ("DATE", "TIMESTAMP")
 _OUR_IDS = frozenset({"center_id", "run_id"})
+RESOURCE_KEY = "resource_key"
 
 # Ages of 90 and more are pooled, as the HIPAA Safe Harbor method has it: so few are that old.
 OLDEST_AGE = 90
@@ -117,6 +119,11 @@ def _require_companions(table: str, columns: Sequence[Column], published: Sequen
         if column.treatment == "pseudonym" and "center_id" not in names:
             raise SqlFileError(
                 f"{table} cannot be published: it has keys but no center_id.", "Add center_id."
+            )
+        if column.source == RESOURCE_KEY and "resource_type" not in names:
+            raise SqlFileError(
+                f"{table} cannot be published: it has a resource_key but no resource_type.",
+                "Add resource_type.",
             )
 
 

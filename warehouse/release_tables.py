@@ -12,6 +12,7 @@ from mappings.errors import WarehouseError
 from warehouse.names import literal, with_names
 from warehouse.pseudonym import (
     OLDEST_AGE,
+    RESOURCE_KEY,
     Column,
     KeyOfCenter,
     PublishedColumn,
@@ -150,11 +151,11 @@ def _keys_in_use(connection: duckdb.DuckDBPyConnection, tables: Sequence[Publish
         for column in table.columns:
             if column.treatment == "pseudonym":
                 query = with_names(
-                    "SELECT DISTINCT center_id, {key}::VARCHAR AS key FROM {table} WHERE {key} IS NOT NULL",
-                    key=column.source,
-                    table=table.name,
+                    "FROM {table} AS source WHERE {key} IS NOT NULL", key=column.source, table=table.name
                 )
-                found.update(KeyOfCenter(kind=column.kind, **row) for row in fetch(connection, query))
+                keys = with_names("{key}::VARCHAR AS key ", key=column.source)
+                select = f"SELECT DISTINCT center_id, {_kind(column)} AS kind, {keys}"
+                found.update(KeyOfCenter(**row) for row in fetch(connection, select + query))
     return found
 
 
@@ -201,7 +202,11 @@ def _join(column: PublishedColumn, lookup: str) -> str:
         lookup=lookup,
         key=column.source,
     )
-    return join + literal(column.kind)
+    return join + _kind(column)
+
+
+def _kind(column: PublishedColumn) -> str:
+    return "lower(source.resource_type)" if column.source == RESOURCE_KEY else literal(column.kind)
 
 
 def _write_parquet(

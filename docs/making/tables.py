@@ -1,4 +1,4 @@
-"""Tables, metrics and checks, from the headers of their SQL files and the comments of the ledger."""
+"""Tables and metrics, from the headers of their SQL files and the comments of the ledger."""
 
 import tempfile
 from functools import cache
@@ -8,7 +8,7 @@ from typing import Any
 from outcomes.metric import load_metrics
 from warehouse.connection import Warehouse
 from warehouse.dictionary import data_dictionary
-from warehouse.sqlfile import CheckHeader, TableHeader, read_sql_file
+from warehouse.sqlfile import TableHeader, read_sql_file
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = (
@@ -76,27 +76,6 @@ def metrics() -> str:
             one_line(metric.definition),
             "",
             f"Source: {metric.reference}.",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def checks() -> str:
-    """Every quality check with its severity, threshold and advice."""
-    lines = [
-        "# Quality checks",
-        "",
-        "Categories after Kahn et al. 2016. A violated fatal check withholds the release.",
-        "",
-    ]
-    for path in sorted((ROOT / "warehouse" / "checks").glob("*.sql")):
-        header = read_sql_file(path, CheckHeader).header
-        lines += [
-            f"## {header.check}",
-            "",
-            f"**{header.title}** ({header.category}, {header.severity}, above {header.threshold:.0%})",
-            "",
-            one_line(header.advice),
             "",
         ]
     return "\n".join(lines)

@@ -272,7 +272,7 @@ class Bed:
 
     def build(self) -> "Bed":
         """Make the input tables; core tables follow when a query first names them: planning all is slow."""
-        for schema in ("ops", "flat", "core"):
+        for schema in ("ops", "flat", "core", "outcomes"):
             self.connection.execute(f"CREATE SCHEMA {schema}")
         self.rows_to_insert["core.rule"] = [self.rule]
         self.rows_to_insert |= value_rows()

@@ -11,11 +11,15 @@ from warehouse.sqlfile import CheckHeader, SqlFile, read_sql_file
 
 PATHS = sorted((Path(__file__).parents[2] / "warehouse" / "checks").glob("*.sql"))
 Plant = Callable[[Bed], None]
-# Read by a check alone, which is why the bed of the core tables lacks it.
+# Read by checks alone, which is why the bed of the core tables lacks them.
 TABLES["ops.code_coverage"] = (
     "center_id TEXT, resource_type TEXT, element TEXT, codings BIGINT, mapped_codings BIGINT,"
     " mapped_share DOUBLE"
 )
+TABLES["ops.run"] = "run_id INTEGER, kind TEXT, started_at TIMESTAMP"
+TABLES["ops.cohort_member"] = "center_id TEXT, patient_id TEXT, run_id INTEGER"
+TABLES["outcomes.metric_result"] = 'run_id INTEGER, metric TEXT, "group" TEXT, statistic TEXT, value DOUBLE'
+DEFECTS_OF_THE_BUILD = {"core_keys_unresolved"}
 INDEX = "2020-03-10"
 RIB = {"body_site": ["urn:x|rib"]}
 EVENT = {"event": ["complication:fracture"]}
@@ -30,7 +34,16 @@ def clean_bed() -> Bed:
     bed.assessment("a1", "controlled", "2020-09-10", focus=["Condition/c-p1"])
     bed.adverse_event("e1", day="2020-03-11", codes=EVENT | {"grade": ["cirse_grade:1"]})
     bed.add("ops.head", center_id="a", resource_type="Patient", resource_id="p1", content_hash="h")
+    bed.add("ops.run", run_id=1, kind="sync", started_at="2021-06-30 02:00:00")
+    bed.add("ops.cohort_member", center_id="a", patient_id="p1", run_id=1)
+    _count(bed, 2, "patients", 10)
+    _count(bed, 4, "patients", 10)
     return bed
+
+
+def _count(bed: Bed, run_id: int, metric: str, value: float) -> None:
+    found = {"metric": metric, "group": "center=a", "statistic": "count", "value": value}
+    bed.add("outcomes.metric_result", run_id=run_id, **{f'"{name}"': each for name, each in found.items()})
 
 
 def _empty(bed: Bed) -> None:
@@ -86,7 +99,47 @@ def _codes_changed(bed: Bed) -> None:
         )
 
 
+def _volume_dropped(bed: Bed) -> None:
+    """Fewer lesions than in the run before; as many patients; a first complication."""
+    for run_id, lesions in ((2, 20), (4, 17)):
+        _count(bed, run_id, "lesions", lesions)
+    _count(bed, 4, "complications", 1)
+
+
+def _scored_in_a_later_sync(bed: Bed) -> None:
+    """An old score and a fresh one arrive by the second sync, and a patient whom nobody had read before."""
+    bed.add("ops.run", run_id=3, kind="sync", started_at="2021-07-01 02:00:00")
+    bed.score("o8", 5, "2020-05-01", run_id=3)
+    bed.score("o9", 5, "2020-12-24", run_id=3)
+    bed.treated("p2", codes={"intent": ["intent:curative"]}, run_id=3)
+    bed.add("ops.cohort_member", center_id="a", patient_id="p2", run_id=3)
+
+
+def _whole_and_part(bed: Bed) -> None:
+    """T8 again, now as a part of T8+T9 in a session of its own."""
+    bed.metastasis("c2", "T8", "T9")
+    bed.cryoablation("x2", "c2", day="2020-06-10", codes={"intent": ["intent:curative"]})
+
+
+def _named_nowhere(bed: Bed) -> None:
+    """A score whose patient the build lost."""
+    bed.make("core.pain_score")
+    bed.connection.execute("UPDATE core.pain_score SET patient_key = 'a/lost' WHERE pain_score_key = 'a/o3'")
+
+
 PLANTS: dict[str, Plant] = {
+    "adverse_event_status": lambda bed: bed.adverse_event(
+        "e2", day="2020-12-01", codes=EVENT, actuality="perhaps"
+    ),
+    "age_out_of_range": _replaced_patient(birth_text="2010-06-15"),
+    "blank_strings": lambda bed: bed.condition("c2", codes={"code": ["urn:x| "]}),
+    "center_volume_drop": _volume_dropped,
+    "condition_status": lambda bed: bed.condition("c2", codes={}, clinical_status="cured"),
+    "core_keys_unresolved": _named_nowhere,
+    "date_in_future": lambda bed: bed.score("o9", 5, "2021-07-02"),
+    "date_order": lambda bed: bed.procedure("x2", codes={}, performed_end_text="2020-03-09T09:00:00Z"),
+    "duplicate_lesions": _whole_and_part,
+    "late_changes": _scored_in_a_later_sync,
     "ablation_outside_spine": lambda bed: bed.cryoablation("x2", codes=RIB),
     "ablation_without_date": lambda bed: bed.cryoablation("x2", "c-p1", day="2020-03"),
     "age_unknown": _replaced_patient(birth_text="1950"),
@@ -165,8 +218,12 @@ def test_a_check_is_silent_on_clean_data_and_finds_what_is_planted(path: Path, c
     assert check.header.check == path.stem
     assert violations(clean, check) == 0
     bed = clean_bed()
-    PLANTS[path.stem](bed)
-    bed.build()
+    if path.stem in DEFECTS_OF_THE_BUILD:
+        bed.build()
+        PLANTS[path.stem](bed)
+    else:
+        PLANTS[path.stem](bed)
+        bed.build()
     assert violations(bed, check) == (2 if path.stem == "observation_after_death" else 1)
 
 
@@ -176,4 +233,4 @@ def test_every_planted_violation_has_its_check() -> None:
 
 def test_what_makes_a_release_worthless_is_fatal() -> None:
     fatal = [path.stem for path in PATHS if read_sql_file(path, CheckHeader).header.severity == "fatal"]
-    assert fatal == ["duplicate_heads", "duplicate_keys", "no_cohort"]
+    assert fatal == ["core_keys_unresolved", "duplicate_heads", "duplicate_keys", "no_cohort"]

@@ -45,6 +45,8 @@ def test_an_adverse_event_of_the_ablation_is_a_complication_of_its_session_and_l
             "class": "major",
             "rule": "CIRSE: 1-2 minor, 3-6 major",
             "run_id": 1,
+            "resource_type": "AdverseEvent",
+            "resource_key": "a/e1",
         }
     ]
 

@@ -36,6 +36,8 @@ def test_an_assessment_is_dated_from_the_lesions_own_first_treatment() -> None:
         "is_usable": True,
         "exclusion_reason": None,
         "link": "focus_condition",
+        "resource_type": "Observation",
+        "resource_key": "a/o1",
     }
 
 

@@ -43,6 +43,8 @@ def test_a_completed_cryoablation_of_a_spinal_metastasis_is_a_treatment() -> Non
         "condition_key": "a/c-p1",
         "body_structure_key": None,
         "link": "reason_condition",
+        "resource_type": "Procedure",
+        "resource_key": "a/x-p1",
     }
 
 

@@ -30,6 +30,8 @@
 -- class = "minor or major; NULL without a grade."
 -- rule = "Rule that gave the class."
 -- run_id = "Latest run that landed one of the reports."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "Resource of the leading report."
 WITH report AS (
     SELECT
         *,
@@ -139,6 +141,8 @@ event AS (
         event_lesion_key AS lesion_key,
         max(CASE WHEN report_rank = 1 THEN report_key END) AS complication_key,
         max(CASE WHEN report_rank = 1 THEN route END) AS route,
+        max(CASE WHEN report_rank = 1 THEN resource_type END) AS resource_type,
+        max(CASE WHEN report_rank = 1 THEN resource_key END) AS resource_key,
         count(DISTINCT report_key) AS n_reports,
         coalesce(max(CASE WHEN report_rank = 1 THEN occurred_date END), min(occurred_date)) AS occurred_date,
         max(event_concept) AS event_concept,
@@ -179,6 +183,8 @@ SELECT
         WHEN event.scale = 'FHIR severity' THEN 'FHIR severity: mild and moderate minor, severe major'
         ELSE 'no grade'
     END AS rule,
-    event.run_id
+    event.run_id,
+    event.resource_type,
+    event.resource_key
 FROM event
 INNER JOIN core.session AS session_day ON event.session_key = session_day.session_key

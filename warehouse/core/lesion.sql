@@ -21,10 +21,14 @@
 -- n_sessions = "Sessions in which the lesion was treated."
 -- condition_key = "Metastasis Condition, if any."
 -- body_structure_key = "BodyStructure, if any."
+-- run_id = "Latest run that landed one of its Procedures."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "First Procedure that treated it."
 WITH retreated AS (
     SELECT
         lesion_key,
         count(*) AS n_sessions,
+        max(run_id) AS run_id,
         min(condition_key) AS condition_key,
         min(body_structure_key) AS body_structure_key
     FROM core.treatment
@@ -43,7 +47,10 @@ SELECT
     first_treatment.has_cementoplasty,
     retreated.n_sessions,
     coalesce(first_treatment.condition_key, retreated.condition_key) AS condition_key,
-    coalesce(first_treatment.body_structure_key, retreated.body_structure_key) AS body_structure_key
+    coalesce(first_treatment.body_structure_key, retreated.body_structure_key) AS body_structure_key,
+    retreated.run_id,
+    'Procedure' AS resource_type,
+    first_treatment.procedure_key AS resource_key
 FROM core.treatment AS first_treatment
 INNER JOIN retreated ON first_treatment.lesion_key = retreated.lesion_key
 WHERE first_treatment.is_first_of_lesion

@@ -28,6 +28,8 @@
 -- is_usable = "The assessment counts for local control."
 -- exclusion_reason = "Why it does not count; NULL when it does."
 -- link = "focus_condition, focus_body_structure, body_structure, body_site, or NULL when unlinked."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "The Observation."
 WITH assessment AS (
     SELECT DISTINCT
         observation.observation_key,
@@ -197,5 +199,7 @@ SELECT
     status,
     exclusion_reason IS NULL AS is_usable,
     exclusion_reason,
-    link
+    link,
+    'Observation' AS resource_type,
+    observation_key AS resource_key
 FROM placed

@@ -31,6 +31,8 @@
 -- is_day_highest = "The score that counts for its day and phase."
 -- is_usable = "The score counts."
 -- exclusion_reason = "Why the score does not count; NULL when it does."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "The Observation."
 WITH placed AS (
     SELECT
         pain_value.pain_score_key,
@@ -127,5 +129,10 @@ SELECT
     CASE WHEN invalid_reason IS NULL THEN n_alike ELSE 0 END AS n_scores_that_day,
     invalid_reason IS NULL AND day_rank = 1 AS is_day_highest,
     invalid_reason IS NULL AND day_rank = 1 AS is_usable,
-    coalesce(invalid_reason, CASE WHEN day_rank > 1 THEN 'not the highest of its day' END) AS exclusion_reason
+    CASE
+        WHEN invalid_reason IS NOT NULL THEN invalid_reason
+        WHEN day_rank > 1 THEN 'not the highest of its day'
+    END AS exclusion_reason,
+    'Observation' AS resource_type,
+    pain_score_key AS resource_key
 FROM ranked

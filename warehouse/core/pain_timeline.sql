@@ -23,6 +23,9 @@
 -- day_from_index = "Calendar days from the index date."
 -- n_scores_that_day = "Valid scores of that day and phase; the highest was taken."
 -- is_assumed_before = "Baseline from the index day without a time: taken to be before the treatment."
+-- run_id = "Run that landed the score."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "The Observation of the score."
 WITH usable AS (
     SELECT
         *,
@@ -98,6 +101,9 @@ SELECT
     scored_date,
     day_from_index,
     n_scores_that_day,
-    phase = 'index_day' AS is_assumed_before
+    phase = 'index_day' AS is_assumed_before,
+    run_id,
+    resource_type,
+    resource_key
 FROM ranked
 WHERE choice = 1

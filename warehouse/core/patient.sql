@@ -3,17 +3,17 @@
 -- grain = "one patient with at least one treatment"
 -- key = ["patient_key"]
 -- needs = [
---     "flat.cohort", "core.session", "core.treatment", "core.lesion", "core.pain_timeline",
---     "flat.concept", "flat.condition", "flat.condition_reference", "flat.dated", "flat.observation",
---     "flat.procedure", "flat.procedure_reference", "flat.treated_level",
+--     "flat.cohort", "core.session", "core.treatment", "core.lesion", "core.pain_timeline", "core.followup",
+--     "flat.concept", "flat.condition", "flat.condition_reference", "flat.dated",
+--     "flat.procedure_reference", "flat.treated_level",
 -- ]
 -- reference = "Cazzato et al., Eur Radiol 2022;32:4137-4146; SNOMED CT 48926009 pain in spine"
 -- definition = """
 -- Painful: a baseline score above 0, or pain in the spine coded as the reason of an ablation of the index
 -- session or as a Condition that is that reason or was recorded or had its onset up to the index date; a
 -- Condition known before that date that is inactive, in remission or resolved counts only as that reason.
--- Last contact: day of death, else the latest dated score, assessment or completed procedure up to the data
--- lock. The primary is the one the treated metastasis refers to, else the first on file.
+-- Last contact: day of death, else the last day of core.followup. The primary is the one the treated
+-- metastasis refers to, else the first on file.
 -- """
 -- [columns]
 -- patient_key = "Patient."
@@ -33,6 +33,8 @@
 -- baseline_score = "Pain 0-10 at baseline; NULL without a score."
 -- is_painful = "Painful before the index treatment."
 -- painful_reason = "baseline score, coded indication, both joined by 'and', or NULL."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "The Patient."
 WITH valid_condition AS (
     SELECT
         condition.condition_key,
@@ -137,46 +139,6 @@ ranked_primary AS (
     WHERE valid_condition.code_set = 'primary'
 ),
 
-contact AS (
-    SELECT
-        observation.patient_key,
-        effective.dated_date AS contact_date
-    FROM flat.observation AS observation
-    INNER JOIN flat.concept AS concept
-        ON
-            observation.observation_key = concept.resource_key
-            AND concept.resource_type = 'Observation'
-            AND concept.element = 'code'
-            AND concept.code_set IN ('pain_score', 'disease_status')
-    INNER JOIN flat.dated AS effective
-        ON
-            observation.observation_key = effective.resource_key
-            AND effective.resource_type = 'Observation'
-            AND effective.element = 'effective'
-    WHERE observation.status IN ('final', 'amended', 'corrected')
-    UNION ALL
-    SELECT
-        procedure.patient_key,
-        performed.dated_date AS contact_date
-    FROM flat.procedure AS procedure
-    INNER JOIN flat.dated AS performed
-        ON
-            procedure.procedure_key = performed.resource_key
-            AND performed.resource_type = 'Procedure'
-            AND performed.element = 'performed'
-    WHERE procedure.status = 'completed'
-),
-
-last_contact AS (
-    SELECT
-        contact.patient_key,
-        max(contact.contact_date) AS contact_date
-    FROM contact
-    INNER JOIN flat.cohort AS cohort ON contact.patient_key = cohort.patient_key
-    WHERE contact.contact_date <= cohort.observed_until
-    GROUP BY contact.patient_key
-),
-
 session_count AS (
     SELECT
         patient_key,
@@ -206,7 +168,8 @@ described AS (
     FROM flat.cohort AS cohort
     INNER JOIN session_count ON cohort.patient_key = session_count.patient_key
     INNER JOIN lesion_count ON cohort.patient_key = lesion_count.patient_key
-    LEFT JOIN last_contact ON cohort.patient_key = last_contact.patient_key
+    LEFT JOIN core.followup AS last_contact
+        ON cohort.patient_key = last_contact.patient_key AND last_contact.is_last
     LEFT JOIN ranked_primary ON cohort.patient_key = ranked_primary.patient_key AND ranked_primary.choice = 1
     LEFT JOIN core.pain_timeline AS baseline
         ON cohort.patient_key = baseline.patient_key AND baseline.time_point = 'baseline'
@@ -245,5 +208,7 @@ SELECT
         WHEN has_painful_score AND has_painful_indication THEN 'baseline score and coded indication'
         WHEN has_painful_score THEN 'baseline score'
         WHEN has_painful_indication THEN 'coded indication'
-    END AS painful_reason
+    END AS painful_reason,
+    'Patient' AS resource_type,
+    patient_key AS resource_key
 FROM described

@@ -14,6 +14,9 @@
 -- center_id = "Center that merged."
 -- survivor_patient_key = "Patient that stands for it now; NULL when the links contradict each other."
 -- problem = "cycle, several survivors, or NULL."
+-- run_id = "Latest run that landed a Patient which tells the merge."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "The Patient that tells the merge; the replaced one when both do."
 WITH RECURSIVE replacement AS (
     SELECT
         center_id,
@@ -54,14 +57,47 @@ judged AS (
     FROM reached
     LEFT JOIN replacement AS replaced ON reached.survivor_key = replaced.patient_key
     GROUP BY reached.center_id, reached.patient_key
+),
+
+telling AS (
+    SELECT
+        patient_key,
+        run_id,
+        patient_key AS telling_key,
+        1 AS telling_order
+    FROM flat.patient_link
+    WHERE link_type = 'replaced-by'
+    UNION ALL
+    SELECT
+        other_key AS patient_key,
+        run_id,
+        patient_key AS telling_key,
+        2 AS telling_order
+    FROM flat.patient_link
+    WHERE link_type = 'replaces'
+),
+
+told AS (
+    SELECT
+        patient_key,
+        max(run_id) AS run_id,
+        coalesce(
+            min(CASE WHEN telling_order = 1 THEN telling_key END), min(telling_key)
+        ) AS resource_key
+    FROM telling
+    GROUP BY patient_key
 )
 
 SELECT
-    patient_key,
-    center_id,
-    CASE WHEN n_survivors = 1 THEN survivor_key END AS survivor_patient_key,
+    judged.patient_key,
+    judged.center_id,
+    CASE WHEN judged.n_survivors = 1 THEN judged.survivor_key END AS survivor_patient_key,
     CASE
-        WHEN n_survivors = 0 THEN 'cycle'
-        WHEN n_survivors > 1 THEN 'several survivors'
-    END AS problem
+        WHEN judged.n_survivors = 0 THEN 'cycle'
+        WHEN judged.n_survivors > 1 THEN 'several survivors'
+    END AS problem,
+    told.run_id,
+    'Patient' AS resource_type,
+    told.resource_key
 FROM judged
+INNER JOIN told ON judged.patient_key = told.patient_key

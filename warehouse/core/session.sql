@@ -19,6 +19,9 @@
 -- n_lesions = "Lesions treated."
 -- n_levels = "Vertebral levels treated."
 -- has_cementoplasty = "Cement was placed at one of the lesions."
+-- run_id = "Latest run that landed one of its Procedures."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "First Procedure of the session."
 WITH treated AS (
     SELECT
         treatment.session_key,
@@ -32,6 +35,16 @@ WITH treated AS (
     GROUP BY treatment.session_key
 ),
 
+ordered_treatment AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY session_key
+            ORDER BY started_at NULLS LAST, procedure_key
+        ) AS treatment_number
+    FROM core.treatment
+),
+
 session_day AS (
     SELECT
         session_key,
@@ -40,8 +53,10 @@ session_day AS (
         treated_date AS session_date,
         min(started_at) AS started_at,
         count(*) AS n_lesions,
-        bool_or(has_cementoplasty) AS has_cementoplasty
-    FROM core.treatment
+        bool_or(has_cementoplasty) AS has_cementoplasty,
+        max(run_id) AS run_id,
+        max(CASE WHEN treatment_number = 1 THEN procedure_key END) AS resource_key
+    FROM ordered_treatment
     GROUP BY session_key, center_id, patient_key, treated_date
 )
 
@@ -58,6 +73,9 @@ SELECT
     = min(session_day.session_date) OVER (PARTITION BY session_day.patient_key) AS is_index,
     session_day.n_lesions,
     coalesce(treated.n_levels, 0) AS n_levels,
-    session_day.has_cementoplasty
+    session_day.has_cementoplasty,
+    session_day.run_id,
+    'Procedure' AS resource_type,
+    session_day.resource_key
 FROM session_day
 LEFT JOIN treated ON session_day.session_key = treated.session_key

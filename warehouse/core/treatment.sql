@@ -27,6 +27,8 @@
 -- condition_key = "Metastasis Condition of the lesion, if any."
 -- body_structure_key = "BodyStructure of the lesion, if any."
 -- link = "How the ablation was linked to the metastasis: reason_condition, reason_code or patient_condition."
+-- resource_type = "FHIR type of the resource it comes from."
+-- resource_key = "First Procedure of the treatment."
 WITH treated_lesion AS (
     SELECT
         treated_level.center_id,
@@ -104,6 +106,8 @@ SELECT
     performed_date = min(performed_date) OVER (PARTITION BY lesion_key) AS is_first_of_lesion,
     min(condition_key) AS condition_key,
     min(body_structure_key) AS body_structure_key,
-    max(link) AS link
+    max(link) AS link,
+    'Procedure' AS resource_type,
+    max(CASE WHEN procedure_number = 1 THEN procedure_key END) AS resource_key
 FROM ordered_treatment
 GROUP BY center_id, patient_key, lesion_key, lesion_site, performed_date, level
