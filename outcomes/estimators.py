@@ -1,65 +1,64 @@
 """From the rows of a metric to its estimates: which statistics each kind of metric gives."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from outcomes import statistics, survival
 from outcomes.metric import COLUMNS, Kind, Metric
 from outcomes.results import Estimate
+from outcomes.sample import Sample
+from outcomes.survival import Curve
 
-Row = Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the rows of one group give: estimates, and curves where the metric is one over time."""
+
+    estimates: list[Estimate]
+    curves: tuple[Curve, ...] = ()
 
 
-def estimates(metric: Metric, rows: Sequence[Row]) -> list[Estimate]:
-    """Every estimate of `metric` over `rows`; rows with a NULL are left out and counted in the notes."""
-    columns = COLUMNS[metric.statistic]
-    complete = [row for row in rows if all(row[column] is not None for column in columns)]
+def estimate(metric: Metric, sample: Sample) -> Found:
+    """Every estimate of `metric`; rows with a NULL are left out and counted in the notes."""
+    complete = sample.complete(COLUMNS[metric.statistic])
     found = _ESTIMATORS[metric.statistic](metric, complete)
-    missing = len(rows) - len(complete)
+    missing = len(sample) - len(complete)
     if missing == 0:
         return found
-    return [_with_note(e, f"{missing} of {len(rows)} without a value left out") for e in found]
+    note = f"{missing} of {len(sample)} without a value left out"
+    return replace(found, estimates=[_with_note(e, note) for e in found.estimates])
 
 
 def _with_note(estimate: Estimate, note: str) -> Estimate:
     return replace(estimate, note="; ".join(filter(None, (estimate.note, note))))
 
 
-def _count(_: Metric, rows: Sequence[Row]) -> list[Estimate]:
-    return statistics.count(_total(rows, "counted"))
+def _count(_: Metric, rows: Sample) -> Found:
+    return Found(statistics.count(rows.total("counted")))
 
 
-def _proportion(_: Metric, rows: Sequence[Row]) -> list[Estimate]:
-    return statistics.proportion(_total(rows, "numerator"), _total(rows, "denominator"))
+def _proportion(_: Metric, rows: Sample) -> Found:
+    return Found(statistics.proportion(rows.total("numerator"), rows.total("denominator")))
 
 
-def _summary(_: Metric, rows: Sequence[Row]) -> list[Estimate]:
-    return statistics.summary(_floats(rows, "value"))
+def _summary(_: Metric, rows: Sample) -> Found:
+    return Found(statistics.summary(rows.floats("value")))
 
 
-def _extremes(_: Metric, rows: Sequence[Row]) -> list[Estimate]:
-    return statistics.extremes(_floats(rows, "value"))
+def _extremes(_: Metric, rows: Sample) -> Found:
+    return Found(statistics.extremes(rows.floats("value")))
 
 
-def _paired(_: Metric, rows: Sequence[Row]) -> list[Estimate]:
-    return statistics.paired_change(_floats(rows, "value"), _floats(rows, "baseline"))
+def _paired(_: Metric, rows: Sample) -> Found:
+    return Found(statistics.paired_change(rows.floats("value"), rows.floats("baseline")))
 
 
-def _survival(metric: Metric, rows: Sequence[Row]) -> list[Estimate]:
-    curve = survival.kaplan_meier(_floats(rows, "duration_months"), [bool(r["is_event"]) for r in rows])
-    return survival.survival_at(curve, metric.horizons_months)
+def _survival(metric: Metric, rows: Sample) -> Found:
+    curve = survival.kaplan_meier(rows.floats("duration_months"), rows.flags("is_event"))
+    return Found(survival.survival_at(curve, metric.horizons_months), (curve,))
 
 
-def _total(rows: Sequence[Row], column: str) -> int:
-    return sum(int(row[column]) for row in rows)
-
-
-def _floats(rows: Sequence[Row], column: str) -> list[float]:
-    return [float(row[column]) for row in rows]
-
-
-_ESTIMATORS: Mapping[Kind, Callable[[Metric, Sequence[Row]], list[Estimate]]] = {
+_ESTIMATORS: Mapping[Kind, Callable[[Metric, Sample], Found]] = {
     "count": _count,
     "proportion": _proportion,
     "summary": _summary,

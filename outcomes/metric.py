@@ -52,6 +52,7 @@ class Metric(BaseModel):
     groups: tuple[Literal["all", "center"], ...] = Field(min_length=1)
     family: str | None = None
     horizons_months: tuple[int, ...] = ()
+    rules: tuple[str, ...] = ()
     reference: str = Field(min_length=1)
     definition: str = Field(min_length=1)
     sql: str = Field(min_length=1)
@@ -63,6 +64,16 @@ class Metric(BaseModel):
         if self.family is not None and self.statistic != "paired":
             raise ValueError("family: only paired metrics have tests to correct")
         return self
+
+    def applied(self, rules: Mapping[str, Any]) -> str:
+        """The study rules the metric uses, with the values applied; `rules` is the row of core.rule."""
+        unknown = [name for name in self.rules if name not in rules]
+        if unknown:
+            raise SqlFileError(
+                f"metrics/{self.metric}.sql: rules: {', '.join(unknown)} is no rule of the study.",
+                "Name columns of core.rule.",
+            )
+        return "; ".join(f"{name} = {rules[name]}" for name in self.rules)
 
 
 def load_metrics(folder: Traversable | None = None) -> list[Metric]:

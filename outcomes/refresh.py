@@ -4,44 +4,65 @@ Everything happens in the caller's transaction: a run either gets all of its fig
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from outcomes import statistics
-from outcomes.estimators import Row, estimates
+from outcomes.curves import curve_rows
+from outcomes.estimators import Found, estimate
 from outcomes.metric import Metric, check_columns, load_metrics, sql_files
-from outcomes.results import ALL, Estimate, MetricResult, center_group
+from outcomes.results import ALL, MetricResult, Source, center_group
+from outcomes.sample import Sample
 from warehouse.catalog import drop_tables_but
 from warehouse.connection import Transaction
 from warehouse.tables import build_tables, read_table_files
 
 OUTCOMES = files("outcomes")
+KEPT = ("outcomes.metric_result", "outcomes.curve_result")
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """The rows of one run: `results` of outcomes.metric_result, `curves` of outcomes.curve_result."""
+
+    results: list[MetricResult]
+    curves: list[dict[str, Any]]
 
 
 def refresh(tx: Transaction, run_id: int) -> list[MetricResult]:
     """Build the cohorts, compute every metric for all centers and each, append and return the results.
 
+    Curves are those of this run only: they can be drawn again from its tables, and would outgrow the history.
     Needs the core tables of this run. Raises SqlFileError for a metric file that breaks its contract.
     """
     cohorts = read_table_files(sql_files(OUTCOMES / "cohorts"))
-    drop_tables_but(tx, ("outcomes",), ["outcomes.metric_result", *(file.header.table for file in cohorts)])
+    drop_tables_but(tx, ("outcomes",), [*KEPT, *(file.header.table for file in cohorts)])
     build_tables(tx, cohorts)
-    results = compute(tx, run_id, load_metrics())
-    tx.insert("outcomes.metric_result", [result.as_row() for result in results])
-    return results
+    computed = compute(tx, run_id, load_metrics())
+    tx.insert("outcomes.metric_result", [result.as_row() for result in computed.results])
+    tx.execute("DELETE FROM outcomes.curve_result")
+    tx.insert("outcomes.curve_result", computed.curves)
+    return computed.results
 
 
-def compute(tx: Transaction, run_id: int, metrics: Sequence[Metric]) -> list[MetricResult]:
+def compute(tx: Transaction, run_id: int, metrics: Sequence[Metric]) -> Computed:
     """The results of `metrics` on the core and cohort tables as they stand; nothing is written."""
     centers = [row["center_id"] for row in tx.rows(read_sql(OUTCOMES / "tables" / "centers.sql"))]
-    results = [
-        MetricResult.of(run_id, metric.metric, group, estimate)
-        for metric in metrics
-        for group, rows in _by_group(metric, tx.rows(metric.sql), centers).items()
-        for estimate in estimates(metric, rows)
-    ]
-    return [*results, *_corrected(results, metrics)]
+    (rules,) = tx.rows(read_sql(OUTCOMES / "tables" / "rules.sql"))
+    computed = Computed([], [])
+    for metric in metrics:
+        applied = metric.applied(rules)
+        for group, found in _found(metric, tx, centers):
+            source = Source(
+                run_id=run_id, metric=metric.metric, version=metric.version, group=group, rules=applied
+            )
+            computed.results.extend(MetricResult.of(source, estimate) for estimate in found.estimates)
+            computed.curves.extend(row for curve in found.curves for row in curve_rows(source, curve))
+    computed.results.extend(_corrected(computed.results, metrics))
+    return computed
 
 
 def read_sql(path: Traversable) -> str:
@@ -49,14 +70,15 @@ def read_sql(path: Traversable) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _by_group(metric: Metric, rows: Sequence[Row], centers: Sequence[str]) -> Mapping[str, Sequence[Row]]:
-    """The rows of each group the metric asks for; a center without rows still has its (empty) group."""
-    if rows:
-        check_columns(metric, rows[0])
-    groups: dict[str, Sequence[Row]] = {ALL: rows} if "all" in metric.groups else {}
+def _found(metric: Metric, tx: Transaction, centers: Sequence[str]) -> Iterator[tuple[str, Found]]:
+    """What each group of the metric gives; a center without rows still has its (empty) group."""
+    sample = Sample(tx.columns(metric.sql))
+    check_columns(metric, sample.columns)
+    if "all" in metric.groups:
+        yield ALL, estimate(metric, sample)
     if "center" in metric.groups:
-        groups |= {center_group(c): [row for row in rows if row["center_id"] == c] for c in centers}
-    return groups
+        for center_id in centers:
+            yield center_group(center_id), estimate(metric, sample.of_center(center_id))
 
 
 def _corrected(results: Sequence[MetricResult], metrics: Sequence[Metric]) -> list[MetricResult]:
@@ -75,11 +97,10 @@ def _corrected(results: Sequence[MetricResult], metrics: Sequence[Metric]) -> li
 
 
 def _holm_result(test: MetricResult, p: float | None, family: str, tests: int) -> MetricResult:
-    estimate = Estimate(
+    return replace(
+        test,
         statistic="p_holm",
         value=p,
-        n=test.n,
         method=f"Holm over {tests} Wilcoxon tests of the family {family}" if p is not None else "",
         note="" if p is not None else test.note,
     )
-    return MetricResult.of(test.run_id, test.metric, test.group, estimate)

@@ -38,11 +38,23 @@ def not_assessable(statistic: str, reason: str, *, n: int) -> Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a figure or a curve is of: the run, the metric in its version, the group, the rules applied."""
+
+    run_id: int
+    metric: str
+    version: int
+    group: str
+    rules: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricResult:
     """One row of `outcomes.metric_result`; fields as in that table."""
 
     run_id: int
     metric: str
+    version: int | None
     group: str
     statistic: str
     value: float | None
@@ -53,11 +65,12 @@ class MetricResult:
     denominator: int | None
     method: str
     note: str
+    rules: str | None
 
     @classmethod
-    def of(cls, run_id: int, metric: str, group: str, estimate: Estimate) -> Self:
+    def of(cls, source: Source, estimate: Estimate) -> Self:
         """The result row of one estimate."""
-        return cls(run_id=run_id, metric=metric, group=group, **asdict(estimate))
+        return cls(**asdict(source), **asdict(estimate))
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:

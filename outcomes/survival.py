@@ -1,14 +1,16 @@
-"""Time to an event: the Kaplan-Meier estimate with log-log Greenwood interval and numbers at risk.
+"""Time to an event: Kaplan-Meier, and Aalen-Johansen where another event competes, with numbers at risk.
 
-SciPy's product-limit estimate (`scipy.stats.ecdf` of right-censored data) does the counting. Times are
-months; dates are whole days, so a duration counts as having reached a horizon when it is less than one
-day short of it (day 365 completes 12 months of 30.4375 days).
+Both come from one table of distinct times. Times are months; dates are whole days, so a duration counts as
+having reached a horizon when it is less than one day short of it (day 365 completes 12 months of 30.4375
+days). Intervals are pointwise 95 % on the log-log scale: Greenwood's variance for Kaplan-Meier, for
+Aalen-Johansen the delta-method variance of Collett (Modelling Survival Data in Medical Research, ch. 12).
 """
 
+import bisect
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -16,110 +18,206 @@ from scipy import stats
 from outcomes.results import Estimate, not_assessable
 from outcomes.statistics import CONFIDENCE
 
+EVENT, COMPETING = 1, 2
 METHOD = "Kaplan-Meier, log-log Greenwood 95 %"
+COMPETING_METHOD = "Aalen-Johansen, log-log 95 %"
 
 _ONE_DAY_MONTHS = 1 / 30.4375
+_Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+_Array = Any  # one column; NumPy's own generic alias says no more about the shape
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """The survival curve from `months` on; `low`, `high` None where Greenwood gives no interval."""
+class CurvePoint:
+    """A curve from `months` on, and what happened at that time; no interval where the method gives none."""
 
     months: float
-    survival: float
+    estimate: float
     low: float | None
     high: float | None
+    at_risk: int
+    events: int = 0
+    competing: int = 0
+    censored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A Kaplan-Meier curve: its steps in time order (the first at 0), and what it was made from."""
+    """A curve by distinct times, the first at 0; `name` as in outcomes.curve_result."""
 
-    steps: tuple[Step, ...]
-    durations: tuple[float, ...]
-    events: tuple[float, ...]
-    censored: tuple[float, ...]
+    name: str
+    points: tuple[CurvePoint, ...]
 
-    def at(self, months: float) -> Step:
-        """The step in force at `months`."""
-        return [s for s in self.steps if s.months <= months][-1]
+    @property
+    def total(self) -> int:
+        """How many were followed."""
+        return self.points[0].at_risk
+
+    def at(self, months: float) -> CurvePoint:
+        """The point in force at `months`."""
+        return self.points[bisect.bisect_right(self.points, months, key=lambda point: point.months) - 1]
 
     def at_risk(self, months: float) -> int:
         """How many were still followed, without an event before, at `months`."""
-        return sum(d > months - _ONE_DAY_MONTHS for d in self.durations)
+        reached = months - _ONE_DAY_MONTHS
+        place = bisect.bisect_right(self.points, reached, lo=1, key=lambda point: point.months)
+        return self.points[place].at_risk if place < len(self.points) else 0
 
     def events_by(self, months: float) -> int:
         """How many events happened up to `months`."""
-        return sum(e <= months for e in self.events)
+        return sum(point.events for point in self.points if point.months <= months)
 
 
 def kaplan_meier(durations: Sequence[float], is_event: Sequence[bool]) -> Curve:
-    """The curve of rows with a duration in months (>= 0) and whether it ended in the event."""
-    paired = sorted(zip((float(d) for d in durations), is_event, strict=True))
-    months = tuple(d for d, _ in paired)
-    return Curve(
-        steps=_steps(months, [e for _, e in paired]) if paired else (Step(0.0, 1.0, None, None),),
-        durations=months,
-        events=tuple(d for d, e in paired if e),
-        censored=tuple(d for d, e in paired if not e),
+    """The survival curve of rows with a duration in months (>= 0) and whether it ended in the event."""
+    table = life_table(durations, [int(event) for event in is_event])
+    survival = product_limit(table.events, table.at_risk)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        greenwood = np.cumsum(table.events / (table.at_risk * (table.at_risk - table.events)))
+        spread = np.sqrt(greenwood) / np.abs(np.log(survival))
+    return Curve("survival", _points(table, 1.0, survival, spread))
+
+
+def aalen_johansen(durations: Sequence[float], outcome: Sequence[int]) -> tuple[Curve, Curve]:
+    """Cumulative incidence of the event (1) and of what competes with it (2); 0 is the last look."""
+    table = life_table(durations, outcome)
+    event = _incidence(table, table.events)
+    competing = _incidence(table, table.competing)
+    swapped = _LifeTable(table.months, table.at_risk, table.competing, table.events, table.censored)
+    return Curve("incidence", _points(table, 0.0, *event)), Curve(
+        "incidence_competing", _points(swapped, 0.0, *competing)
     )
 
 
 def survival_at(curve: Curve, horizons: Sequence[int]) -> list[Estimate]:
-    """Survival and numbers at risk at each horizon (months), and the median survival time."""
+    """Survival and numbers at risk at each horizon (months), and quartiles of the survival time."""
+    quantiles = [_quantile(curve, name, share) for name, share in _QUANTILES]
+    return [*_at_horizons(curve, horizons, "survival", METHOD), *quantiles]
+
+
+def incidence_at(curve: Curve, horizons: Sequence[int], statistic: str) -> list[Estimate]:
+    """Cumulative incidence and numbers at risk at each horizon (months)."""
+    return _at_horizons(curve, horizons, statistic, COMPETING_METHOD)
+
+
+@dataclass(frozen=True, slots=True)
+class _LifeTable:
+    """What happened at each distinct time; columns of equal length."""
+
+    months: _Array
+    at_risk: _Array
+    events: _Array
+    competing: _Array
+    censored: _Array
+
+
+def life_table(durations: Sequence[float], outcome: Sequence[int]) -> _LifeTable:
+    """Count at each distinct time: at risk just before it, events, competing events, last looks."""
+    months, place = np.unique(np.asarray(durations, dtype=float), return_inverse=True)
+    kinds = np.asarray(outcome, dtype=int)
+    events, competing, censored = (
+        np.bincount(place[kinds == kind], minlength=len(months)) for kind in (EVENT, COMPETING, 0)
+    )
+    leaving = events + competing + censored
+    return _LifeTable(months, np.cumsum(leaving[::-1])[::-1], events, competing, censored)
+
+
+def product_limit(events: _Array, at_risk: _Array) -> _Array:
+    """The product-limit estimate after each time (last axis); nobody at risk leaves it as it is."""
+    return np.cumprod(1 - events / np.maximum(at_risk, 1), axis=-1)
+
+
+def incidence(events: _Array, competing: _Array, at_risk: _Array) -> _Array:
+    """The Aalen-Johansen estimate after each time (last axis)."""
+    survival = product_limit(events + competing, at_risk)
+    before = np.concatenate([np.ones_like(survival[..., :1]), survival[..., :-1]], axis=-1)
+    return np.cumsum(before * events / np.maximum(at_risk, 1), axis=-1)
+
+
+def _incidence(table: _LifeTable, cause: _Array) -> tuple[_Array, _Array]:
+    """Cumulative incidence of one cause, and its standard error on the log-log scale."""
+    n, both = table.at_risk, table.events + table.competing
+    survival = product_limit(both, n)
+    before = np.concatenate([[1.0], survival[:-1]])
+    share = np.cumsum(before * cause / n)
+    # Nobody is left after a time at which all leave: its term never meets a later one.
+    a = np.where(n > both, both / (n * np.maximum(n - both, 1)), 0.0)
+    c = before * cause / n**2
+    variance = (
+        share**2 * np.cumsum(a) - 2 * share * np.cumsum(a * share) + np.cumsum(a * share**2)
+        + np.cumsum(before**2 * cause * (n - cause) / n**3)
+        - 2 * (share * np.cumsum(c) - np.cumsum(c * share))
+    )  # fmt: skip
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(np.maximum(variance, 0.0)) / (share * np.abs(np.log(share)))
+    return share, spread
+
+
+def _points(table: _LifeTable, start: float, share: _Array, spread: _Array) -> tuple[CurvePoint, ...]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high = share ** np.exp(_Z * spread), share ** np.exp(-_Z * spread)
+    columns = (table.months, share, low, high, table.at_risk, table.events, table.competing, table.censored)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    first = CurvePoint(0.0, start, None, None, int(table.at_risk[0]) if len(table.at_risk) else 0)
+    return (first, *(_point(*row) for row in rows))
+
+
+def _point(months: float, share: float, low: float, high: float, *counts: int) -> CurvePoint:
+    if not 0 < share < 1 or not (math.isfinite(low) and math.isfinite(high)):
+        return CurvePoint(months, share, None, None, *counts)
+    return CurvePoint(months, share, low, high, *counts)
+
+
+def _at_horizons(curve: Curve, horizons: Sequence[int], statistic: str, method: str) -> list[Estimate]:
     estimates = []
     for months in horizons:
-        estimates.append(_at_horizon(curve, months))
-        at_risk = curve.at_risk(months)
-        estimates.append(
-            Estimate(statistic=f"at_risk_{months}m", value=float(at_risk), n=len(curve.durations))
-        )
-    return [*estimates, _median(curve)]
+        estimates.append(_at_horizon(curve, months, f"{statistic}_{months}m", method))
+        at_risk = float(curve.at_risk(months))
+        estimates.append(Estimate(statistic=f"at_risk_{months}m", value=at_risk, n=curve.total))
+    return estimates
 
 
-def _steps(months: Sequence[float], is_event: Sequence[bool]) -> tuple[Step, ...]:
-    survival = stats.ecdf(stats.CensoredData.right_censored(months, np.logical_not(is_event))).sf
-    with warnings.catch_warnings():
-        # SciPy warns where the interval is 0/0 (before the first event, after the last); we say None.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        interval = survival.confidence_interval(CONFIDENCE, method="log-log")
-    rows = zip(
-        survival.quantiles,
-        survival.probabilities,
-        interval.low.probabilities,
-        interval.high.probabilities,
-        strict=True,
-    )
-    start = Step(0.0, 1.0, None, None)
-    return (start, *(Step(float(t), float(s), _known(lo), _known(hi)) for t, s, lo, hi in rows))
-
-
-def _known(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _at_horizon(curve: Curve, months: int) -> Estimate:
-    name, total = f"survival_{months}m", len(curve.durations)
+def _at_horizon(curve: Curve, months: int, name: str, method: str) -> Estimate:
     if curve.at_risk(months) == 0:
-        return not_assessable(name, f"nobody is followed to {months} months", n=total)
-    step = curve.at(months)
+        return not_assessable(name, f"nobody is followed to {months} months", n=curve.total)
+    point = curve.at(months)
     events = curve.events_by(months)
     return Estimate(
         statistic=name,
-        value=step.survival,
-        n=total,
-        ci_low=step.low,
-        ci_high=step.high,
+        value=point.estimate,
+        n=curve.total,
+        ci_low=point.low,
+        ci_high=point.high,
         numerator=events,
-        denominator=total,
-        method=METHOD,
+        denominator=curve.total,
+        method=method,
         note="" if events else "interval not assessable: no event yet",
     )
 
 
-def _median(curve: Curve) -> Estimate:
-    reached = [s.months for s in curve.steps if s.survival <= 0.5 + 1e-12]
-    total = len(curve.durations)
-    if not reached:
-        return not_assessable("median", "the curve stays above one half", n=total)
-    return Estimate(statistic="median", value=reached[0], n=total, method="Kaplan-Meier")
+_QUANTILES = (("q1", 0.75), ("median", 0.5), ("q3", 0.25))
+
+
+def _quantile(curve: Curve, name: str, share: float) -> Estimate:
+    """The first time at which the curve is at `share` or below; interval after Brookmeyer and Crowley."""
+    reached = _first(curve, share, "estimate")
+    if reached is None:
+        where = {0.75: "three quarters", 0.5: "one half", 0.25: "one quarter"}[share]
+        return not_assessable(name, f"the curve stays above {where}", n=curve.total)
+    low, high = _first(curve, share, "low"), _first(curve, share, "high")
+    if low is None or high is None:
+        end = "" if low is None else f", its lower end is {low:.1f}"
+        note = f"interval not assessable: the band stays above the share{end}"
+        return Estimate(statistic=name, value=reached, n=curve.total, method="Kaplan-Meier", note=note)
+    return Estimate(
+        statistic=name, value=reached, n=curve.total, ci_low=low, ci_high=high,
+        method="Kaplan-Meier, log-log Greenwood 95 % band",
+    )  # fmt: skip
+
+
+def _first(curve: Curve, share: float, bound: str) -> float | None:
+    for point in curve.points:
+        value = getattr(point, bound)
+        if value is not None and value <= share + 1e-12:
+            return point.months
+    return None

@@ -73,6 +73,11 @@ class Transaction:
         with self._noticing_errors():
             return fetch(self._connection, sql, params)
 
+    def columns(self, sql: str, params: Parameters = None) -> dict[str, Any]:
+        """Run one query and return its columns as NumPy arrays of equal length, masked where NULL."""
+        with self._noticing_errors():
+            return dict(self._connection.execute(sql, params).fetchnumpy())
+
     def value(self, sql: str, params: Parameters = None) -> Any:
         """Run a query of one row and one column and return that value."""
         (row,) = self.rows(sql, params)

@@ -7,6 +7,7 @@
 -- unit = "%"
 -- needs = ["core.lesion"]
 -- groups = ["all", "center"]
+-- rules = ["study_start", "study_end", "data_lock"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Lesions that also received bone cement: as part of the ablation, or on the same day at the same

@@ -7,6 +7,7 @@
 -- unit = "%"
 -- needs = ["core.complication", "core.lesion"]
 -- groups = ["all", "center"]
+-- rules = ["complication_days", "event_merge_days"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Events linked to a treatment session, or that happened within the days of core.rule after it. Events

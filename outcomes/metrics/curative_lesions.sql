@@ -7,6 +7,7 @@
 -- unit = "lesions"
 -- needs = ["outcomes.curative_lesion"]
 -- groups = ["all", "center"]
+-- rules = ["study_start", "study_end", "data_lock"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Lesions whose treatment had curative intent.

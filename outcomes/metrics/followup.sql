@@ -7,6 +7,7 @@
 -- unit = "months"
 -- needs = ["core.patient", "core.rule"]
 -- groups = ["all", "center"]
+-- rules = ["data_lock"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Time from the index date to the last contact. Months are days / 30.4375.

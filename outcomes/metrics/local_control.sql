@@ -7,6 +7,7 @@
 -- unit = "%"
 -- needs = ["outcomes.curative_lesion"]
 -- groups = ["all", "center"]
+-- rules = ["data_lock"]
 -- reference = "Ahmed et al. 2014, doi 10.1148/radiol.14132958"
 -- definition = """
 -- Curative lesions without local progression on their last assessment. Lesions never assessed are

@@ -7,6 +7,7 @@
 -- unit = "months"
 -- needs = ["outcomes.curative_lesion"]
 -- groups = ["all", "center"]
+-- rules = ["data_lock"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Curative lesions: time from the lesion's first treatment to its last assessment. Months are days /

@@ -8,6 +8,7 @@
 -- needs = ["outcomes.curative_lesion"]
 -- groups = ["all", "center"]
 -- horizons_months = [12, 24, 36]
+-- rules = ["data_lock"]
 -- reference = "Ahmed et al. 2014, doi 10.1148/radiol.14132958"
 -- definition = """
 -- Curative lesions: Kaplan-Meier estimate of the share free of local progression. Time starts at the

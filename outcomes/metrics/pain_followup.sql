@@ -7,6 +7,7 @@
 -- unit = "months"
 -- needs = ["core.rule", "outcomes.painful_patient"]
 -- groups = ["all", "center"]
+-- rules = ["last_from_day"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Painful patients: time from the index date to the last score. Months are days / 30.4375.

@@ -7,6 +7,7 @@
 -- unit = "year-month"
 -- needs = ["core.treatment"]
 -- groups = ["all", "center"]
+-- rules = ["study_start", "study_end", "data_lock"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Calendar months of the first and of the last treatment, as the number year x 100 + month.

@@ -108,17 +108,7 @@ def _control_plot(published: Published) -> Plot:
 
 def curve_line(label: str, curve: Curve) -> CurveLine:
     """A curve as it is drawn."""
-    points = tuple(
-        Point(
-            months=step.months,
-            estimate=step.survival,
-            low=step.low,
-            high=step.high,
-            at_risk=sum(duration >= step.months for duration in curve.durations),
-            censored=curve.censored.count(step.months),
-        )
-        for step in curve.steps
-    )
+    points = tuple(Point(p.months, p.estimate, p.low, p.high, p.at_risk, p.censored) for p in curve.points)
     return CurveLine(label, points)
 
 

@@ -2,6 +2,7 @@
 SELECT
     run_id,
     metric,
+    version,
     "group",
     statistic,
     value,
@@ -11,7 +12,8 @@ SELECT
     numerator,
     denominator,
     method,
-    note
+    note,
+    rules
 FROM outcomes.metric_result
 WHERE run_id = (SELECT max(latest.run_id) FROM outcomes.metric_result AS latest)
 ORDER BY

@@ -35,7 +35,7 @@ def test_a_new_metric_is_one_file(tmp_path: Path, warehouse: Warehouse) -> None:
     write(tmp_path, GOOD)
     with warehouse.transaction() as tx:
         fill_core(tx)
-        (result,) = compute(tx, 1, load_metrics(tmp_path))
+        (result,) = compute(tx, 1, load_metrics(tmp_path)).results
     assert (result.metric, result.group, result.statistic, result.value) == ("mine", "all", "count", 74.0)
 
 

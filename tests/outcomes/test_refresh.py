@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from typing import Any
 
 import pytest
 from outcomes_testbed import (
@@ -15,6 +16,7 @@ from outcomes_testbed import (
     stored,
 )
 
+from outcomes.curves import curve_of
 from outcomes.metric import load_metrics
 from outcomes.refresh import compute, refresh
 from outcomes.results import Results
@@ -141,7 +143,12 @@ def test_a_cohort_that_no_file_makes_any_more_is_dropped(warehouse: Warehouse) -
         tx.execute("CREATE TABLE outcomes.former (patient_key TEXT)")
         refresh(tx, RUN + 1)
     tables = warehouse.rows("SELECT table_name AS name FROM duckdb_tables() WHERE schema_name = 'outcomes'")
-    assert {table["name"] for table in tables} == {"curative_lesion", "painful_patient", "metric_result"}
+    assert {table["name"] for table in tables} == {
+        "curative_lesion",
+        "painful_patient",
+        "metric_result",
+        "curve_result",
+    }
 
 
 def test_every_metric_gives_results_for_all_and_each_center(results: Results) -> None:
@@ -206,9 +213,54 @@ def test_more_complications_than_lesions_is_no_share(warehouse: Warehouse) -> No
 def test_row_order_does_not_change_a_single_figure(published: Warehouse, results: Results) -> None:
     class Reversed:
         def rows(self, sql: str) -> list[dict[str, object]]:
-            return list(reversed(published.rows(sql)))
+            return published.rows(sql)
 
-    found = Results(compute(Reversed(), RUN, load_metrics()))  # type: ignore[arg-type]
+        def columns(self, sql: str) -> dict[str, Any]:
+            with published.transaction() as tx:
+                return {name: column[::-1] for name, column in tx.columns(sql).items()}
+
+    found = Results(compute(Reversed(), RUN, load_metrics()).results)  # type: ignore[arg-type]
     assert {(r.metric, r.group, r.statistic): r for r in found} == {
         (r.metric, r.group, r.statistic): r for r in results
     }
+
+
+def test_the_published_curve_gives_the_figures_and_its_numbers_at_risk(
+    published: Warehouse, results: Results
+) -> None:
+    for group in ("all", "center=a", "center=b"):
+        rows = published.rows(
+            'SELECT * FROM outcomes.curve_result WHERE metric = ? AND "group" = ? '
+            "ORDER BY months, at_risk DESC",
+            ["local_control_survival", group],
+        )
+        curve = curve_of(rows)
+        assert {(row["run_id"], row["version"], row["curve"]) for row in rows} == {(RUN, 1, "survival")}
+        assert (rows[0]["months"], rows[0]["estimate"]) == (0, 1)
+        for months in (12, 24, 36):
+            survival = results.get("local_control_survival", f"survival_{months}m", group)
+            at_risk = results.get("local_control_survival", f"at_risk_{months}m", group)
+            assert survival is not None
+            assert at_risk is not None
+            assert curve.at_risk(months) == at_risk.value
+            if survival.value is not None:
+                point = curve.at(months)
+                assert (point.estimate, point.low) == (survival.value, survival.ci_low)
+        assert curve.total == sum(p.events + p.competing + p.censored for p in curve.points)
+
+
+def test_a_run_replaces_the_curves_of_the_run_before(warehouse: Warehouse) -> None:
+    refreshed(warehouse)
+    with warehouse.transaction() as tx:
+        refresh(tx, RUN + 1)
+    assert warehouse.rows("SELECT DISTINCT run_id FROM outcomes.curve_result") == [{"run_id": RUN + 1}]
+
+
+def test_a_result_says_which_version_and_rules_it_is_of(results: Results) -> None:
+    found = results.get("nprs_1m", "mean_change")
+    assert found is not None
+    assert found.version == 1
+    assert found.rules == (
+        "baseline_from_day = -30; baseline_to_day = 0; month1_from_day = 21; month1_to_day = 45; "
+        "month1_target_day = 30"
+    )

@@ -24,7 +24,7 @@ def test_curve_of_the_cohort_equals_lifelines(months: int) -> None:
     durations, events = curative()
     survival, low, high = lifelines_at(durations, events, months)
     step = kaplan_meier(durations, events).at(months)
-    assert step.survival == pytest.approx(survival, abs=1e-9)
+    assert step.estimate == pytest.approx(survival, abs=1e-9)
     assert step.low == pytest.approx(low, abs=1e-9)
     assert step.high == pytest.approx(high, abs=1e-9)
 
@@ -37,7 +37,7 @@ def test_any_curve_equals_lifelines(rows: list[tuple[float, bool]]) -> None:
     fitted = KaplanMeierFitter().fit(durations, events)
     for months, row in fitted.confidence_interval_survival_function_.iterrows():
         step, survival = curve.at(float(months)), float(fitted.survival_function_.loc[months].iloc[0])
-        assert step.survival == pytest.approx(survival, abs=1e-9)
+        assert step.estimate == pytest.approx(survival, abs=1e-9)
         assert (step.low is None) == (survival in (0.0, 1.0))
         if step.low is not None and step.high is not None:
             assert [step.low, step.high] == pytest.approx(list(row), abs=1e-9)
@@ -53,10 +53,10 @@ def test_row_order_never_changes_the_curve(rows: list[tuple[float, bool]], shuff
 
 @given(followed)
 def test_survival_falls_and_stays_a_share(rows: list[tuple[float, bool]]) -> None:
-    steps = kaplan_meier([d for d, _ in rows], [e for _, e in rows]).steps
-    assert steps[0].survival == 1.0
+    steps = kaplan_meier([d for d, _ in rows], [e for _, e in rows]).points
+    assert steps[0].estimate == 1.0
     for before, after in itertools.pairwise(steps):
-        assert 0 <= after.survival <= before.survival <= 1
+        assert 0 <= after.estimate <= before.estimate <= 1
 
 
 def test_day_365_reaches_twelve_months_and_day_364_does_not() -> None:
@@ -82,4 +82,4 @@ def test_before_the_first_event_there_is_no_interval() -> None:
 
 def test_median_is_the_first_time_at_one_half_or_below() -> None:
     found = survival_at(kaplan_meier([1.0, 2.0, 3.0, 4.0], [True, True, True, True]), ())
-    assert [e.value for e in found] == [2.0]
+    assert {e.statistic: e.value for e in found} == {"q1": 1.0, "median": 2.0, "q3": 3.0}

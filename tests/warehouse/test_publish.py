@@ -147,7 +147,7 @@ def test_the_canaries_are_in_the_private_warehouse(built: Warehouse) -> None:
 
 def test_only_named_tables_and_columns_leave(release: Release) -> None:
     assert set(release.tables) == {
-        "core.patient", "core.rule", "core.session", "outcomes.metric_result",
+        "core.patient", "core.rule", "core.session", "outcomes.curve_result", "outcomes.metric_result",
         "ops.run", "ops.center_sync", "ops.check_result", "ops.unmapped", "ops.code_coverage",
     }  # fmt: skip
     with open_release(release.path / "mart.duckdb") as mart:
