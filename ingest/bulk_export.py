@@ -118,6 +118,8 @@ class Exporter:
             watermark=None if losses or told is None else min(told, export.server_time),
             is_everything=export.since is None,
             losses=losses,
+            # Whoever is asked for some patients may send those alone.
+            delivered_at=told if export.since is None and not losses and not request.patients else None,
         )
 
     def _download_all(self, listed: Sequence[ExportFile]) -> list[DataFile]:

@@ -14,8 +14,10 @@ from dataclasses import replace
 from ingest.bulk_export import Exporter
 from ingest.bulk_request import ExportRequest, everything
 from ingest.client import FhirClient
+from ingest.export_evidence import ExportEvidence, ServerWitness
 from ingest.export_folder import export_folder
 from ingest.export_landing import ExportLanding
+from ingest.reconcile import is_any_wanted, reconcile_export
 from ingest.source import ByExport
 
 
@@ -28,7 +30,9 @@ def sync_by_export(source: ByExport, client: FhirClient, landing: ExportLanding)
     with export_folder(landing.warehouse.folder, landing.center.center_id) as folder:
         exporter = Exporter(source, client, landing, folder)
         wanted = everything(source, [*landing.cohort_asks, *landing.patient_asks])
-        changes = exporter.take(replace(wanted, since=exporter.back_to(landing.since())))
+        is_compared = is_any_wanted(landing.warehouse, landing.center, landing.context, wanted.types)
+        since = None if is_compared else exporter.back_to(landing.since())
+        changes = exporter.take(replace(wanted, since=since))
         landing.tell(changes)
         landing.read_cohort(changes)
         landing.read_patients(changes, landing.known_patients())
@@ -39,6 +43,9 @@ def sync_by_export(source: ByExport, client: FhirClient, landing: ExportLanding)
             landing.read_patients(history, new)
         landing.let_go(changes)
         exporter.finish()
+        if is_compared and changes.delivered_at is not None:
+            witness = ServerWitness(source, client, landing)
+            reconcile_export(landing, ExportEvidence(landing, changes, witness))
 
 
 def _history(source: ByExport, landing: ExportLanding, new: Mapping[str, Sequence[str]]) -> ExportRequest:

@@ -21,7 +21,8 @@ class Taken:
     """An export on this machine.
 
     `watermark` is up to when it holds every change: None when something is missing or nobody says. `losses`
-    are reasons fit to show; `deleted` are ids by type.
+    are reasons fit to show; `deleted` are ids by type. `delivered_at` is the transaction time of an export
+    that holds all there is of every type asked for; None for any other.
     """
 
     files: Sequence[DataFile]
@@ -29,6 +30,7 @@ class Taken:
     watermark: dt.datetime | None
     is_everything: bool
     losses: Sequence[str]
+    delivered_at: dt.datetime | None = None
 
 
 class ExportLanding:
@@ -38,8 +40,8 @@ class ExportLanding:
         self.center = center
         self.warehouse = warehouse
         self.context = context
-        self._tally = tally
-        self._landing = Landing(center, warehouse, context, tally)
+        self.tally = tally
+        self.landing = Landing(center, warehouse, context, tally)
         self.cohort_asks = asks(center, context.code_map, "cohort")
         self.patient_asks = asks(center, context.code_map, "patient")
 
@@ -56,6 +58,11 @@ class ExportLanding:
             known += [covered[each].watermark for each in self._members() if each in covered]
         return min(known) - self.center.overlap
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether an operator has accepted whatever leaves this center."""
+        return self.center.center_id in self.context.reconcile.accepted
+
     def new_patients(self) -> dict[str, list[str]]:
         """Members of the cohort whose resources of a type were not read to their end yet, by type."""
         return self._patients(lambda ids, covered: ids - covered)
@@ -71,7 +78,7 @@ class ExportLanding:
     def tell(self, taken: Taken) -> None:
         """Tell what is missing from an export."""
         for reason in taken.losses:
-            self._tally.lack(reason)
+            self.tally.lack(reason)
 
     def read_cohort(self, taken: Taken) -> None:
         """Find the cohort's procedures and, by them, its patients."""
@@ -85,10 +92,10 @@ class ExportLanding:
     def let_go(self, taken: Taken) -> None:
         """Let go what the center says it has deleted; raises IncompleteError when that is too much."""
         rules, center_id = self.context.reconcile, self.center.center_id
-        limit = DepartureLimit(rules.max_deleted_percent, center_id in rules.accepted)
+        limit = DepartureLimit(rules.max_deleted_percent, self.is_accepted)
         for name, ids in taken.deleted.items():
             deletion = Deletion(self.context.run_id, center_id, name, ids, self.context.now())
-            self._tally.depart(name, delete(self.warehouse, deletion, limit))
+            self.tally.depart(name, delete(self.warehouse, deletion, limit))
 
     def _patients(self, chosen: Callable[[set[str], set[str]], set[str]]) -> dict[str, list[str]]:
         ids = set(self._members())
@@ -118,9 +125,9 @@ class ExportLanding:
         """Land one task; files that are not whole are told, and leave the other types alone."""
         found = pages(taken.files, task, self.center.base_url, taken.watermark)
         try:
-            counts = self._landing.land(task, found)
+            counts = self.landing.land(task, found)
         except IncompleteError as error:
-            self._tally.lack(f"Center {self.center.center_id}: {error.message}")
+            self.tally.lack(f"Center {self.center.center_id}: {error.message}")
             return
         name, step = task.ask.resource_type.name, task.ask.search.step
         self.context.progress.landed(UnitLanded(self.center.center_id, name, step, number, planned, counts))

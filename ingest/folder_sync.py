@@ -12,9 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 from ingest.decode import decode_object
 from ingest.deleted import deleted_in
+from ingest.export_evidence import ExportEvidence, FolderWitness
 from ingest.export_landing import ExportLanding, Taken
 from ingest.manifest import ExportFile, Manifest, parse_manifest
 from ingest.ndjson import DataFile, outcomes, types_in
+from ingest.reconcile import is_any_wanted, reconcile_export
 from ingest.source import ByFolder
 from mappings.errors import ConfigError, IncompleteError
 
@@ -26,7 +28,8 @@ PATTERNS = ("*.ndjson", "*.ndjson.gz")
 def sync_from_folder(source: ByFolder, landing: ExportLanding) -> None:
     """Bring the warehouse up to date; raises IncompleteError when the folder holds nothing that can be read.
 
-    What is missing is told to the tally; what the manifest lists as deleted leaves after everything else.
+    What is missing is told to the tally; what the manifest lists as deleted leaves after everything else, and
+    then, where the manifest says that the folder holds everything, what two deliveries in a row lack.
     """
     types = [ask.resource_type.name for ask in [*landing.cohort_asks, *landing.patient_asks]]
     taken = _Folder(landing.center.center_id, source.folder).taken(types, landing.context.now())
@@ -34,6 +37,14 @@ def sync_from_folder(source: ByFolder, landing: ExportLanding) -> None:
     landing.read_cohort(taken)
     landing.read_patients(taken, landing.members_by_type())
     landing.let_go(taken)
+    if taken.delivered_at is not None:
+        witness = FolderWitness(landing, taken.delivered_at)
+        reconcile_export(landing, ExportEvidence(landing, taken, witness))
+    elif is_any_wanted(landing.warehouse, landing.center, landing.context, types):
+        landing.tally.remark(
+            f"Center {landing.center.center_id}: its folder holds no manifest that says that the files are "
+            "an export of everything, so deletions cannot be noticed; see docs/how-to/deletions.md."
+        )
 
 
 class _Folder:
@@ -60,6 +71,7 @@ class _Folder:
             watermark=None if losses or told is None else min(told, now),
             is_everything=True,
             losses=losses,
+            delivered_at=told if not losses and manifest.is_of_all(types) else None,
         )
 
     def _manifest(self) -> Manifest | None:

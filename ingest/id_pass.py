@@ -21,6 +21,7 @@ from ingest.query import Query
 from ingest.search import walk
 from mappings.errors import IncompleteError
 from warehouse.departures import KnownVersion
+from warehouse.versions import is_newer
 
 
 @dataclass(slots=True)
@@ -42,10 +43,16 @@ class Seen:
                 continue
             self.members.update(members_made_by(resource, task, base_url))
             if has_id(resource):
-                self.versions[resource["id"]] = _version(resource)
-                self.found_by[resource["id"]] = task
+                self._see(_version(resource), task)
             else:
                 self.without_id += 1
+
+    def _see(self, version: KnownVersion, task: Task) -> None:
+        # Exports were seen to hold older versions beside the current one, in any order.
+        held = self.versions.get(version.resource_id)
+        if held is None or is_newer(version, held):
+            self.versions[version.resource_id] = version
+        self.found_by[version.resource_id] = task
 
     def add(self, other: "Seen") -> None:
         """Add what another part of a pass has found."""

@@ -5,14 +5,18 @@ same document as manifest.json.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest.instant import instant
 from ingest.origin import resolved
+
+# The parameters of a kick-off that leave nothing out of the types asked for.
+_OF_EVERYTHING = frozenset({"_outputFormat", "_type", "allowPartialManifests", "organizeOutputBy"})
 
 
 class _Told(BaseModel):
@@ -33,6 +37,7 @@ class _Link(_Told):
 
 class _Document(_Told):
     transaction_time: object = Field(default=None, alias="transactionTime")
+    request: object = None
     needs_token: bool = Field(alias="requiresAccessToken")
     output: tuple[_File, ...]
     deleted: tuple[_File, ...] | None = None
@@ -54,7 +59,8 @@ class ExportFile:
 class Manifest:
     """What an export came to; `transaction_time` is None when it is missing or no instant.
 
-    `next_url` leads to more of a manifest that the server gives in parts.
+    `request` is the kick-off's URL, empty when it is not told; `next_url` leads to more of a manifest that
+    the server gives in parts.
     """
 
     transaction_time: dt.datetime | None
@@ -62,6 +68,19 @@ class Manifest:
     deleted: tuple[ExportFile, ...]
     error: tuple[ExportFile, ...]
     next_url: str | None
+    request: str = ""
+
+    def is_of_all(self, types: Iterable[str]) -> bool:
+        """Whether the kick-off asked for everything of these types, and not for changes or some patients.
+
+        Its URL must say so: one without any parameter may be that of a POST, whose parameters are in its
+        body, and says nothing.
+        """
+        url = urlsplit(self.request)
+        asked = parse_qsl(url.query, keep_blank_values=True)
+        named = {name for name, value in asked if name == "_type" for name in value.split(",")}
+        is_whole = bool(asked) and {name for name, _ in asked} <= _OF_EVERYTHING
+        return url.path.endswith("$export") and is_whole and (not named or named.issuperset(types))
 
     def and_then(self, further: "Manifest") -> "Manifest":
         """This part and the next one as one manifest; the earlier transaction time stands."""
@@ -72,6 +91,7 @@ class Manifest:
             deleted=self.deleted + further.deleted,
             error=self.error + further.error,
             next_url=further.next_url,
+            request=self.request,
         )
 
 
@@ -96,4 +116,5 @@ def parse_manifest(document: Mapping[str, Any], url: str) -> Manifest:
         deleted=files(told.deleted),
         error=files(told.error),
         next_url=links[0] if links else None,
+        request=told.request if isinstance(told.request, str) else "",
     )

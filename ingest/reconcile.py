@@ -1,4 +1,4 @@
-"""Reconciliation: what no search finds any more is looked into, and leaves only on positive evidence.
+"""Reconciliation: what a center lists no more is looked into, and leaves only on positive evidence.
 
 Deletions never arrive by search, nor does the news that a resource was recoded or given to another patient.
 So from time to time, after a complete sync, the ids of each type are read and compared with the warehouse:
@@ -7,6 +7,8 @@ hapifhir/hapi-fhir#3608). What neither saw is asked for by its id, and only the 
 404 or 410 means deleted, content that no query asks for any more means recoded or moved, anything else
 means nothing. An outage or a lost permission looks like a mass deletion: more departures than the limit,
 or a type that has vanished whole, are held back until an operator accepts them.
+
+A center that is read by export is compared with an export of everything (ingest/export_evidence.py).
 
 A pass also finds what the nightly searches cannot: resources that are new although their lastUpdated is old
 (a permission granted, a server restored from its backup) and versions that went back. Both are read again.
@@ -21,17 +23,17 @@ from dataclasses import dataclass, field
 
 from ingest.accept import members_made_by
 from ingest.center import Center
-from ingest.client import FhirClient
 from ingest.context import SyncContext
 from ingest.decode import JsonObject
-from ingest.id_pass import IdPass, Seen, require_going_on
+from ingest.evidence import Evidence
+from ingest.export_evidence import ExportEvidence
+from ingest.export_landing import ExportLanding
+from ingest.id_pass import Seen, require_going_on
 from ingest.landing import Landing
-from ingest.plan import Ask, Task, cohort_task, patient_tasks
+from ingest.plan import Ask, Task, cohort_task
 from ingest.query import patient_of
-from ingest.read import read_by_id
-from ingest.search import walk
 from ingest.tally import Tally
-from mappings.errors import IncompleteError, ServerError, SignInError, UnreachableError
+from mappings.errors import ServerError, SignInError, UnreachableError
 from warehouse.connection import Warehouse
 from warehouse.departures import (
     DepartureLimit,
@@ -50,17 +52,16 @@ from warehouse.versions import is_newer
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One center, its server, the warehouse, and how its resources land."""
+    """One center, the warehouse, and how its resources land."""
 
     center: Center
-    client: FhirClient
     warehouse: Warehouse
     context: SyncContext
     landing: Landing
     tally: Tally
 
 
-def reconcile_center(place: Place, asks: Sequence[Ask]) -> None:
+def reconcile_center(place: Place, evidence: Evidence, asks: Sequence[Ask]) -> None:
     """Reconcile each type that is due; `asks` has the cohort's first, which decide who is a member.
 
     A failure of one type is told to the tally and leaves that type as it was; raises UnreachableError.
@@ -71,37 +72,50 @@ def reconcile_center(place: Place, asks: Sequence[Ask]) -> None:
     # If resources of several types made members, no pass over one of them could tell who is none any more.
     cohort_types = {ask.resource_type.name for ask in asks if ask.search.step == "cohort"}
     for resource_type, its_asks in by_type.items():
-        if not _is_wanted(place, resource_type):
+        is_wanted = is_any_wanted(place.warehouse, place.center, place.context, [resource_type])
+        if not is_wanted and not evidence.is_waiting(resource_type):
             continue
         try:
             is_decisive = cohort_types == {resource_type}
-            _TypeReconciliation(place, its_asks, is_decisive=is_decisive).run()
+            _TypeReconciliation(place, evidence, its_asks, is_decisive=is_decisive).run()
         except UnreachableError:
             raise
         except (ServerError, SignInError) as error:
             place.tally.fail(error, resource_type)
 
 
-def _is_wanted(place: Place, resource_type: str) -> bool:
-    rules, center_id = place.context.reconcile, place.center.center_id
-    return rules.is_demanded(center_id) or is_due(
-        place.warehouse, center_id, resource_type, place.context.now(), rules.every
+def reconcile_export(landing: ExportLanding, evidence: ExportEvidence) -> None:
+    """Reconcile a center with an export of everything, once all of it has landed and nothing is missing."""
+    if landing.tally.is_complete():
+        place = Place(landing.center, landing.warehouse, landing.context, landing.landing, landing.tally)
+        reconcile_center(place, evidence, [*landing.cohort_asks, *landing.patient_asks])
+
+
+def is_any_wanted(
+    warehouse: Warehouse, center: Center, context: SyncContext, resource_types: Iterable[str]
+) -> bool:
+    """Whether one of these types is due to be compared, or an operator asks for it."""
+    rules, center_id, now = context.reconcile, center.center_id, context.now()
+    return rules.is_demanded(center_id) or any(
+        is_due(warehouse, center_id, each, now, rules.every) for each in resource_types
     )
 
 
 @dataclass(slots=True)
 class _Answers:
-    """What the server said of the resources that no search found."""
+    """What the center said of the resources that were not found."""
 
-    deleted: list[str] = field(default_factory=list)
+    gone: dict[str, Reason] = field(default_factory=dict)
     alive: dict[str, JsonObject] = field(default_factory=dict)
+    untold: list[str] = field(default_factory=list)
 
 
 class _TypeReconciliation:
     """One resource type of one center; a decisive one tells who is a member of the cohort."""
 
-    def __init__(self, place: Place, asks: Sequence[Ask], *, is_decisive: bool) -> None:
+    def __init__(self, place: Place, evidence: Evidence, asks: Sequence[Ask], *, is_decisive: bool) -> None:
         self._place = place
+        self._evidence = evidence
         self._asks = asks
         self._kind = asks[0].resource_type
         self._is_decisive = is_decisive
@@ -120,7 +134,12 @@ class _TypeReconciliation:
         self._pass_over(self._members - ended)
         self._require_some()
         self._read_again()
-        answers = self._ask_about(sorted(self._known.keys() - self._seen.versions.keys()), ended)
+        answers = self._ask_about(ended)
+        if ended and answers.untold:
+            # What made these patients members may be among it.
+            ended = set()
+            self._pass_over(self._members)
+            answers = self._ask_about(ended)
         ended -= self._made_members(answers.alive.values())
         self._conclude(answers, ended)
 
@@ -130,19 +149,19 @@ class _TypeReconciliation:
         self._run(tasks)
         if not self._is_decisive:
             return set()
-        if self._members - self._seen.members:
+        if self._members - self._seen.members and not self._evidence.is_steady:
             self._run(tasks)
         return self._members - self._seen.members
 
     def _pass_over(self, patient_ids: set[str]) -> None:
         tasks = self._patient_tasks(patient_ids)
         self._run(tasks)
-        if (self._known.keys() | self._faulty.keys()) - self._seen.versions.keys() - {""}:
+        missing = (self._known.keys() | self._faulty.keys()) - self._seen.versions.keys() - {""}
+        if missing and not self._evidence.is_steady:
             self._run([*self._cohort_tasks(), *tasks])
 
     def _run(self, tasks: Sequence[Task]) -> None:
-        place = self._place
-        IdPass(place.center, place.client, place.context).run(tasks, self._seen)
+        self._evidence.find(tasks, self._seen)
 
     def _cohort_tasks(self) -> list[Task]:
         return [cohort_task(self._place.center, ask, {}) for ask in self._of_step("cohort")]
@@ -151,7 +170,7 @@ class _TypeReconciliation:
         return [
             task
             for ask in self._of_step("patient")
-            for task in patient_tasks(self._place.center, ask, sorted(patient_ids), {})
+            for task in self._evidence.tasks(ask, sorted(patient_ids))
         ]
 
     def _of_step(self, step: str) -> Iterator[Ask]:
@@ -178,25 +197,27 @@ class _TypeReconciliation:
         tasks = {id(task): task for each, task in self._seen.found_by.items() if each in unknown | set_back}
         for task in tasks.values():
             require_going_on(self._place.center, self._place.context)
-            self._place.landing.land(task, walk(self._place.client, task.query), set_back)
+            self._place.landing.land(task, self._evidence.pages(task), set_back)
         if set_back:
             self._place.tally.add(self._kind.name, LandCounts(0, 0, 0, 0), len(set_back))
 
-    def _ask_about(self, missing: Sequence[str], ended: set[str]) -> _Answers:
-        """Read what no search found; gives up as soon as too much of it is gone, or is there after all."""
-        answers, lagging = _Answers(), 0
-        tasks = [*self._cohort_tasks(), *self._patient_tasks(self._members - ended)]
-        for resource_id in missing:
-            if self._kind.patient_element == "id" and resource_id not in self._members - ended:
-                continue  # a patient who is no member is not the study's, whatever the server has
-            require_going_on(self._place.center, self._place.context)
-            resource = read_by_id(self._place.client, self._kind.name, resource_id)
-            if resource is None:
-                answers.deleted.append(resource_id)
+    def _ask_about(self, ended: set[str]) -> _Answers:
+        """Ask about what is missing; gives up as soon as too much of it is gone, or is there after all."""
+        answers, lagging, members = _Answers(), 0, self._members - ended
+        tasks = [*self._cohort_tasks(), *self._patient_tasks(members)]
+        missing = sorted(self._known.keys() - self._seen.versions.keys())
+        if self._kind.patient_element == "id":
+            # A patient who is no member is not the study's, whatever the server has.
+            missing = [each for each in missing if each in members]
+        for resource_id, word in self._evidence.words(self._asks[0], missing):
+            if word.resource is not None:
+                answers.alive[resource_id] = word.resource
+                lagging += self._task_for(word.resource, tasks) is not None
+            elif word.reason is not None:
+                answers.gone[resource_id] = word.reason
             else:
-                answers.alive[resource_id] = resource
-                lagging += self._task_for(resource, tasks) is not None
-            self._require_few(len(answers.deleted))
+                answers.untold.append(resource_id)
+            self._require_few(len(answers.gone) + len(answers.untold))
             self._require_index(lagging)
         return answers
 
@@ -212,7 +233,7 @@ class _TypeReconciliation:
 
     def _conclude(self, answers: _Answers, ended: set[str]) -> None:
         tasks = [*self._cohort_tasks(), *self._patient_tasks(self._members - ended)]
-        departed: dict[str, Reason] = dict.fromkeys(answers.deleted, "deleted")
+        departed = dict(answers.gone)
         lagging: dict[str, Task] = {}
         counted = len(departed)
         former = self._former | ended
@@ -228,7 +249,7 @@ class _TypeReconciliation:
             departed |= dict.fromkeys(self._known.keys() - (self._members - ended), "moved")
         for resource_id, task in lagging.items():
             self._place.landing.land_read(task, [answers.alive[resource_id]])
-        self._note(departed, set(lagging), ended)
+        self._note(departed, set(lagging), ended, answers.untold)
 
     def _task_for(self, resource: JsonObject, tasks: Sequence[Task]) -> Task | None:
         """The task that would still bring this resource."""
@@ -253,20 +274,16 @@ class _TypeReconciliation:
 
     def _require_index(self, lagging: int) -> None:
         if self._limit.forbids(lagging, len(self._known)):
-            raise IncompleteError(
-                self._place.client.said(
-                    f"finds {lagging} or more {self._kind.name} resources by no search though it still has "
-                    "them; no deletion was noted."
-                ),
-                "ask its server team to rebuild the search index.",
-            )
+            raise self._evidence.lagging(self._kind.name, lagging)
 
-    def _note(self, departed: dict[str, Reason], lagging: set[str], ended: set[str]) -> None:
-        place = self._place
+    def _note(
+        self, departed: dict[str, Reason], lagging: set[str], ended: set[str], untold: Sequence[str]
+    ) -> None:
+        place, name = self._place, self._kind.name
         found = Reconciliation(
             run_id=place.context.run_id,
             center_id=place.center.center_id,
-            resource_type=self._kind.name,
+            resource_type=name,
             finished_at=place.context.now(),
             heads=len(self._known),
             seen=len(self._seen.versions),
@@ -275,8 +292,13 @@ class _TypeReconciliation:
             settled=sorted(self._settled() - lagging),
             ended_members=sorted(ended),
             is_limit_lifted=self._limit.is_lifted,
+            absent=untold,
+            delivered_at=self._evidence.delivered_at,
         )
-        place.tally.depart(self._kind.name, reconcile(place.warehouse, found))
+        place.tally.depart(name, reconcile(place.warehouse, found))
+        if untold:
+            silence = self._evidence.silence(name, len(untold))
+            place.tally.remark(f"Center {place.center.center_id}: {silence}")
 
     def _settled(self) -> set[str]:
         """The faulty resources that are not there any more; those without id only when none is left."""

@@ -14,6 +14,7 @@ from ingest.bulk_sync import sync_by_export
 from ingest.center import Center
 from ingest.client import FhirClient
 from ingest.context import Progress, SyncContext, UnitLanded
+from ingest.evidence import SearchEvidence
 from ingest.export_landing import ExportLanding
 from ingest.folder_sync import sync_from_folder
 from ingest.landing import Landing
@@ -90,8 +91,8 @@ class _Sync:
 
     def reconcile(self, every_ask: Sequence[Ask]) -> None:
         """From time to time, let go what is not there any more; after a complete sync only."""
-        place = Place(self._center, self._client, self._warehouse, self._context, self._landing, self._tally)
-        reconcile_center(place, every_ask)
+        place = Place(self._center, self._warehouse, self._context, self._landing, self._tally)
+        reconcile_center(place, SearchEvidence(self._center, self._client, self._context), every_ask)
 
     def _covered(self, ask: Ask) -> dict[str, Covered]:
         """What needs to be asked for changes only: nothing of a type that does not date its changes."""

@@ -38,6 +38,7 @@ class Tally:
         self._departed: dict[str, int] = {}
         self._warnings = 0
         self._reasons: dict[str, None] = {}
+        self._remarks: dict[str, None] = {}
         self._failed_types: set[str] = set()
         self._error: CryocohortError | None = None
 
@@ -63,6 +64,11 @@ class Tally:
         with self._lock:
             self._reasons[reason] = None
 
+    def remark(self, text: str) -> None:
+        """Something that an operator should know although nothing is missing."""
+        with self._lock:
+            self._remarks[text] = None
+
     def fail(self, error: CryocohortError, resource_type: str | None = None) -> None:
         """A resource type, or without one the whole center, cannot be read further."""
         with self._lock:
@@ -77,7 +83,7 @@ class Tally:
             return resource_type in self._failed_types
 
     def report(self, remarks: tuple[str, ...]) -> CenterReport:
-        """How it ended; the remarks are the client's."""
+        """How it ended; the remarks are the client's, and come before the sync's own."""
         with self._lock:
             return CenterReport(
                 center_id=self._center_id,
@@ -85,7 +91,7 @@ class Tally:
                 counts=dict(self._counts),
                 warnings=self._warnings,
                 reasons=tuple(self._reasons),
-                remarks=remarks,
+                remarks=(*remarks, *self._remarks),
                 error=self._error,
                 departed=dict(self._departed),
             )

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mappings.errors import IncompleteError
+from warehouse.absence import note_absent
 from warehouse.audit import Event, append
 from warehouse.connection import Row, Transaction, Warehouse
 
-Reason = Literal["deleted", "recoded", "moved", "bulk"]
+Reason = Literal["deleted", "recoded", "moved", "bulk", "absent"]
 
 # Below this number a percentage says little: one patient's resources are more than 2 % of a small center.
 ALWAYS_ALLOWED = 20
@@ -48,7 +49,8 @@ class Reconciliation:
     """What a verified comparison of one center's ids of one type came to.
 
     `departed` are reasons by id; `settled` are ids whose open faults are closed ('' for those without id);
-    `ended_members` are patients that belong to the cohort no longer.
+    `ended_members` are patients that belong to the cohort no longer; `absent` are ids that an export of
+    `delivered_at` lacks and that stay, because nobody has said that they are gone.
     """
 
     run_id: int
@@ -62,6 +64,8 @@ class Reconciliation:
     settled: Sequence[str]
     ended_members: Sequence[str] = ()
     is_limit_lifted: bool = False
+    absent: Sequence[str] = ()
+    delivered_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,9 @@ def reconcile(warehouse: Warehouse, found: Reconciliation) -> int:
         departed = _depart(transaction, _departures(found))
         _settle(transaction, found, [*found.settled, *found.departed])
         _end_membership(transaction, found)
-        transaction.insert("ops.reconciliation", [_ledger_row(found, departed)])
+        ledger_row = _ledger_row(found, departed)
+        note_absent(transaction, ledger_row, found.absent, found.delivered_at)
+        transaction.insert("ops.reconciliation", [ledger_row])
         if departed:
             append(transaction, _event(found, found.finished_at, departed, found.is_limit_lifted))
     return departed

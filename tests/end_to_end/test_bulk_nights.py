@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from outcomes.results import MetricResult
+from service.nightly import sync_night
+from service.study import ReconcileDemand
 from tests.end_to_end.conftest import Night1, Study, now
 from tests.end_to_end.test_nights import SCORE, chart_of, copied, landed
 
@@ -156,6 +158,26 @@ def test_what_an_export_lists_as_deleted_leaves_the_warehouse(study: Study) -> N
     reasons = study.work("SELECT resource_type || '/' || resource_id AS key, reason FROM ops.departure")
     assert reasons == [{"key": address, "reason": "bulk"}]
     assert dict(study.sync().centers[0].departed) == {}
+
+
+@pytest.mark.row(59)
+def test_what_a_whole_export_lacks_leaves_the_figures_when_deletions_are_looked_for(study: Study) -> None:
+    """A whole export lists no deletions: what it lacks is asked for by its id."""
+    read_by(study, "a", "bulk")
+    study.sync()
+    study.refresh()
+    (chosen,) = study.work(SCORE)
+    address = f"Observation/{chosen['pain_score_key'].removeprefix('a/')}"
+    url = f"{study.servers.urls['a']}/{address}"
+    with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=30) as answer:  # noqa: S310
+        assert answer.status == 204
+    before = len(study.servers.a.log)
+    report = sync_night(study.night, ReconcileDemand(is_forced=True))
+    assert [dict(center.departed) for center in report.centers] == [{"Observation": 1}, {}]
+    assert study.work("SELECT reason FROM ops.departure") == [{"reason": "deleted"}]
+    asked = [(method, path) for method, path, _ in study.servers.a.log[before:]]
+    assert [entry for entry in asked if entry[1].endswith("$export")] == [("GET", "/fhir/Patient/$export")]
+    assert [entry for entry in asked if entry[1].endswith(address)] == [("GET", f"/fhir/{address}")]
 
 
 def test_a_process_killed_while_the_server_works_takes_the_same_export_up(study: Study) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.client import FhirClient
-from ingest.context import SyncContext, UnitLanded
+from ingest.context import ReconcileRules, SyncContext, UnitLanded
 from ingest.export_landing import ExportLanding
 from ingest.gate_pool import GatePool
 from ingest.source import ByExport
@@ -37,6 +37,7 @@ class Place:
     source: ByExport = field(default_factory=ByExport)
     ahead: dt.timedelta = dt.timedelta(seconds=5)
     is_stopping: Any = bool
+    rules: ReconcileRules = ReconcileRules()
 
     @property
     def now(self) -> dt.datetime:
@@ -44,7 +45,7 @@ class Place:
 
     def context(self) -> SyncContext:
         run_id = start_run(self.warehouse, kind="sync", now=self.now, version="0", config_fingerprint="x")
-        return SyncContext(run_id, CODE_MAP, lambda: self.now, Silent(), self.is_stopping, GATE)
+        return SyncContext(run_id, CODE_MAP, lambda: self.now, Silent(), self.is_stopping, GATE, self.rules)
 
     def sync(self, **changes: Any) -> CenterReport:
         self.server.seen.clear()
@@ -62,6 +63,12 @@ class Place:
     def heads(self) -> set[tuple[str, str]]:
         rows = self.warehouse.rows("SELECT resource_type, resource_id FROM ops.head")
         return {(row["resource_type"], row["resource_id"]) for row in rows}
+
+    def departures(self) -> dict[tuple[str, str], str]:
+        rows = self.warehouse.rows(
+            "SELECT resource_type, resource_id, reason FROM ops.departure WHERE back_run_id IS NULL"
+        )
+        return {(row["resource_type"], row["resource_id"]): row["reason"] for row in rows}
 
     def watermarks(self, resource_type: str) -> set[dt.datetime]:
         return {entry.watermark for entry in coverage(self.warehouse, "a", resource_type).values()}

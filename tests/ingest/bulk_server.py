@@ -32,11 +32,13 @@ class Asked:
 
     @property
     def kind(self) -> str:
-        """kick-off, status, file or delete."""
+        """kick-off, status, file, read or delete."""
         if self.path.endswith("$export"):
             return "kick-off"
         if "/files/" in self.path:
             return "file"
+        if "/status/" not in self.path:
+            return "read"
         return "delete" if self.method == "DELETE" else "status"
 
     @property
@@ -91,7 +93,8 @@ class BulkServer:
     """An in-memory server with $export; a job is ready at its second question.
 
     `clock` is its own time. `lacks` names parameters that it refuses. `token` is asked of every request but
-    for files, unless the manifest says that these need it as well.
+    for files, unless the manifest says that these need it as well. `hidden` are ids that exports leave out;
+    `refuses_reads` is the status of every answer to a read.
     """
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
@@ -101,6 +104,8 @@ class BulkServer:
         self.lacks: set[str] = set()
         self.deleted: list[str] = []
         self.errors: list[Resource] = []
+        self.hidden: set[str] = set()
+        self.refuses_reads: int | None = None
         self.lines_a_file = 1000
         self.token: str | None = None
         self.files_need_token = False
@@ -119,6 +124,14 @@ class BulkServer:
             version = int(self._store[key]["meta"]["versionId"]) + 1 if key in self._store else 1
             stamp = self.clock.strftime("%Y-%m-%dT%H:%M:%S.000Z")
             self._store[key] = resource | {"meta": {"versionId": str(version), "lastUpdated": stamp}}
+
+    def remove(self, resource_type: str, resource_id: str) -> None:
+        """Delete a resource; no manifest will tell."""
+        del self._store[resource_type, resource_id]
+
+    def reads(self) -> list[str]:
+        """What was asked for by id."""
+        return ["/".join(asked.path.split("/")[2:]) for asked in self.of("read")]
 
     def add(self, fault: Fault) -> Fault:
         self.faults.append(fault)
@@ -147,10 +160,21 @@ class BulkServer:
             return outcome(401, "login")
         if asked.kind == "kick-off":
             return self._kick_off(asked)
+        if asked.kind == "read":
+            return self._read(asked)
         job_id = asked.path.split("/")[3]
         if job_id not in self._jobs:
             return outcome(404, "not-found")
         return self._about_job(asked, job_id)
+
+    def _read(self, asked: Asked) -> Answer:
+        if self.refuses_reads is not None:
+            return Answer(self.refuses_reads)
+        _, _, resource_type, resource_id = asked.path.split("/")
+        found = self._store.get((resource_type, resource_id))
+        if found is None:
+            return outcome(404, "not-found")
+        return Answer(200, json.dumps(found).encode(), {"Content-Type": "application/fhir+json"})
 
     def _about_job(self, asked: Asked, job_id: str) -> Answer:
         job = self._jobs[job_id]
@@ -188,7 +212,8 @@ class BulkServer:
                 listed[kind].append({"type": name, "url": url, "count": len(part)})
 
         for name in asked.values("_type")[0].split(","):
-            add("output", name, [each for each in self._store.values() if _is_asked(each, name, asked)])
+            held = [each for each in self._store.values() if each["id"] not in self.hidden]
+            add("output", name, [each for each in held if _is_asked(each, name, asked)])
         add("deleted", "Bundle", [deletion(*self.deleted)] if self.deleted else [])
         add("error", "OperationOutcome", self.errors)
         manifest = {

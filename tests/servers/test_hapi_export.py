@@ -81,10 +81,10 @@ def group_of(center: str, patients: list[str]) -> dict[str, Any]:
     return {"resourceType": "Group", "id": GROUP, "type": "person", **kind, "member": member}
 
 
-def test_by_export_a_corrected_score_lands_alone_and_a_deleted_one_stays_until_it_is_reconciled(
+def test_by_export_a_corrected_score_lands_alone_and_a_deleted_one_leaves_when_it_is_compared(
     by_export: ServerStudy, hapi: Hapi
 ) -> None:
-    """HAPI lists no deletions in its manifest, so an export cannot tell of them."""
+    """HAPI lists no deletions in its manifest: an export of everything, and reads by id, tell of them."""
     by_export.sync()
     before = by_export.figures()
     key = chosen_score(by_export)["pain_score_key"].removeprefix("a/")
@@ -99,15 +99,25 @@ def test_by_export_a_corrected_score_lands_alone_and_a_deleted_one_stays_until_i
         server.delete([other])
         try:
             report = by_export.sync()
+            held = _heads(by_export, other)
+            compared = by_export.reconcile()
+            left = _heads(by_export, other)
         finally:
             server.put(other)
     assert [center.status for center in report.centers] == ["complete", "complete"]
     assert landed(report) == {"a": {"Observation": 1}, "b": {}}
     assert mean_24h(by_export.figures()) == pytest.approx(mean_24h(before) - 2 / PAINFUL)
-    held = by_export.work(
-        "SELECT resource_id FROM ops.head WHERE center_id = 'a' AND resource_id = ?", [other["id"]]
-    )
-    assert len(held) == 1
+    assert (held, left) == (1, 0)
+    assert [dict(center.departed) for center in compared.centers] == [{"Observation": 1}, {}]
+    assert [center.status for center in compared.centers] == ["complete", "complete"]
+    reasons = by_export.work("SELECT resource_id, reason FROM ops.departure")
+    assert reasons == [{"resource_id": other["id"], "reason": "deleted"}]
+
+
+def _heads(study: ServerStudy, resource: dict[str, Any]) -> int:
+    """How many current versions a resource has."""
+    sql = "SELECT resource_id FROM ops.head WHERE center_id = 'a' AND resource_id = ?"
+    return len(study.work(sql, [resource["id"]]))
 
 
 def test_by_export_a_new_patient_lands_with_the_whole_history(by_export: ServerStudy, hapi: Hapi) -> None:
