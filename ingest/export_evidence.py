@@ -127,8 +127,8 @@ class ServerWitness:
         center_id = self._landing.center.center_id
         return (
             f"a complete export lacks {resources} {resource_type} resources, and the server does not answer "
-            "when it is asked for them by id; they stay. Let the credentials read by id, or, if the center says "
-            f"that they are gone, run `cryocohort sync --accept-deletions {center_id}`."
+            "when it is asked for them by id; they stay. Let the credentials read by id, or, if the center "
+            f"says that they are gone, run `cryocohort sync --accept-deletions {center_id}`."
         )
 
 

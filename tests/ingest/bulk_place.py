@@ -37,7 +37,7 @@ class Place:
     source: ByExport = field(default_factory=ByExport)
     ahead: dt.timedelta = dt.timedelta(seconds=5)
     is_stopping: Any = bool
-    rules: ReconcileRules = ReconcileRules()
+    rules: ReconcileRules = field(default_factory=ReconcileRules)
 
     @property
     def now(self) -> dt.datetime:

@@ -1,4 +1,4 @@
-"""A center read by export, or from a folder, compared with a whole export: what is gone leaves, nothing else."""
+"""A center read by export or from a folder, compared with a whole export: only what is gone leaves."""
 
 import datetime as dt
 import json
