@@ -10,7 +10,18 @@ CREATE TABLE ops.departure_with_absent (
     path TEXT NOT NULL,
     back_run_id INTEGER
 );
-INSERT INTO ops.departure_with_absent BY NAME SELECT * FROM ops.departure;
+INSERT INTO ops.departure_with_absent BY NAME
+SELECT
+    center_id,
+    resource_type,
+    resource_id,
+    reason,
+    noticed_at,
+    run_id,
+    content_hash,
+    path,
+    back_run_id
+FROM ops.departure;
 DROP TABLE ops.departure;
 ALTER TABLE ops.departure_with_absent RENAME TO departure;
 COMMENT ON TABLE ops.departure
