@@ -2,8 +2,9 @@
 
 R4 servers are judged by the R4B models, which have the same elements for the types read here; R5 servers
 by the R5 models. The models only judge: what is stored is the received JSON, never a model's coercion.
-What they let through (ids over 64 characters, NUL, numbers no column can hold) is judged here; codes and
-invariants are the business of the SQL checks. Messages and paths never quote a value.
+What they let through is judged here: numbers where FHIR writes text and the reverse, ids over 64 characters,
+NUL, numbers no column can hold. Codes and invariants are the business of the SQL checks.
+Messages and paths never quote a value.
 """
 
 import re
@@ -17,6 +18,7 @@ import fhir.resources.R4B
 from pydantic import ValidationError
 
 from ingest.center import FhirVersion
+from ingest.json_types import wrong_json_types
 
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -49,7 +51,11 @@ def judge(resource: Mapping[str, Any], fhir_version: FhirVersion) -> list[Issue]
     resource_type = resource.get("resourceType")
     if not isinstance(resource_type, str) or not _NAME.fullmatch(resource_type):
         return [Issue("resource-type", "resourceType", "the resource does not tell its type")]
-    found = [*_judge_id(resource, resource_type), *_judge_values(resource, resource_type)]
+    found = [
+        *_judge_id(resource, resource_type),
+        *_judge_values(resource, resource_type),
+        *_judge_json_types(resource, fhir_version),
+    ]
     return found + _judge_model(resource, resource_type, fhir_version)
 
 
@@ -67,6 +73,13 @@ def _judge_id(resource: Mapping[str, Any], resource_type: str) -> list[Issue]:
 
 def _judge_values(resource: Mapping[str, Any], resource_type: str) -> list[Issue]:
     return [Issue(*wrong) for wrong in _wrong_values(resource, (resource_type,))]
+
+
+def _judge_json_types(resource: Mapping[str, Any], fhir_version: FhirVersion) -> list[Issue]:
+    return [
+        Issue("json-type", _path(place), f"FHIR writes the value as a JSON {needed}")
+        for place, needed in wrong_json_types(resource, fhir_version)
+    ]
 
 
 def _wrong_values(value: object, place: tuple[str | int, ...]) -> Iterator[tuple[str, str, str]]:

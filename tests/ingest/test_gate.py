@@ -105,6 +105,24 @@ def changed(**elements: Any) -> Resource:
             "number",
             "Observation.valueQuantity.value",
         ),
+        (changed(effectiveDateTime=202510), "json-type", "Observation.effectiveDateTime"),
+        (changed(issued=1700000000), "json-type", "Observation.issued"),
+        (changed(status=True), "json-type", "Observation.status"),
+        (changed(valueQuantity={"value": "7.10"}), "json-type", "Observation.valueQuantity.value"),
+        (changed(valueQuantity={"unit": 7}), "json-type", "Observation.valueQuantity.unit"),
+        (changed(valueBoolean="true"), "json-type", "Observation.valueBoolean"),
+        (changed(valueInteger=True), "json-type", "Observation.valueInteger"),
+        (
+            changed(component=[{"code": concept("urn:x", "y"), "valueDateTime": Decimal("2025.1")}]),
+            "json-type",
+            "Observation.component[0].valueDateTime",
+        ),
+        (
+            changed(contained=[{"resourceType": "Patient", "id": "c", "birthDate": 1960}]),
+            "json-type",
+            "Observation.contained[0].birthDate",
+        ),
+        (changed(_effectiveDateTime={"id": 7}), "json-type", "Observation._effectiveDateTime.id"),
         ({"id": "x"}, "resource-type", "resourceType"),
         ({"resourceType": "../x", "id": "x"}, "resource-type", "resourceType"),
         ({"resourceType": 7, "id": "x"}, "resource-type", "resourceType"),
@@ -115,6 +133,32 @@ def test_a_bad_resource_is_refused_by_rule_and_path(resource: Resource, rule: st
     issues = judge(resource, "R4")
     assert (rule, path) in {(issue.rule, issue.path) for issue in issues}
     assert SECRET not in str(issues)
+
+
+@pytest.mark.row(46)
+@pytest.mark.parametrize(
+    ("elements", "path"),
+    [
+        ({"effectiveDateTime": 202510}, "Observation.effectiveDateTime"),
+        ({"effectivePeriod": {"start": 2025, "end": 202510}}, "Observation.effectivePeriod.start"),
+        ({"meta": {"lastUpdated": 1700000000}}, "Observation.meta.lastUpdated"),
+    ],
+)
+def test_a_number_is_no_date_whatever_a_model_makes_of_it(elements: Resource, path: str) -> None:
+    resource = observation("o1", "p1") | elements
+    if "effectivePeriod" in elements:
+        resource.pop("effectiveDateTime", None)
+    found = {(issue.rule, issue.path) for issue in judge(resource, "R4")}
+    assert ("json-type", path) in found
+
+
+def test_every_json_number_is_a_number_and_every_r5_integer64_a_text() -> None:
+    assert judge(changed(valueQuantity={"value": 7}), "R4") == []
+    assert judge(changed(valueQuantity={"value": Decimal("7.10")}), "R4") == []
+    attached = {"id": "c", "resourceType": "DocumentReference", "status": "current", "content": []}
+    attached["content"] = [{"attachment": {"size": 7}}]
+    issues = judge(changed(contained=[attached]), "R5")
+    assert "Observation.contained[0].content[0].attachment.size" in {issue.path for issue in issues}
 
 
 def test_a_contained_resource_of_unknown_type_is_an_issue_not_a_crash() -> None:
