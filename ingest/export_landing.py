@@ -12,6 +12,7 @@ from ingest.plan import COHORT, Ask, Task, asks, cohort_task, patients_task
 from ingest.tally import Tally
 from mappings.errors import IncompleteError
 from warehouse.connection import Warehouse
+from warehouse.dating import undated
 from warehouse.departures import Deletion, DepartureLimit, delete
 from warehouse.land import Covered, coverage, members
 
@@ -46,7 +47,12 @@ class ExportLanding:
         self.patient_asks = asks(center, context.code_map, "patient")
 
     def since(self) -> dt.datetime | None:
-        """From when on changes are needed; None when nothing, or another question, was read so far."""
+        """From when on changes are needed; None for everything.
+
+        That is when nothing, or another question, was read so far, and when dates of change tell nothing.
+        """
+        if self._is_any_undated():
+            return None
         known: list[dt.datetime] = []
         for ask in self.cohort_asks:
             entry = self._covered(ask).get(COHORT)
@@ -57,6 +63,14 @@ class ExportLanding:
             covered = self._covered(ask)
             known += [covered[each].watermark for each in self._members() if each in covered]
         return min(known) - self.center.overlap
+
+    def _is_any_undated(self) -> bool:
+        names = {ask.resource_type.name for ask in [*self.cohort_asks, *self.patient_asks]}
+        found = {each: undated(self.warehouse, self.center.center_id, each) for each in sorted(names)}
+        for resource_type, why in found.items():
+            if why is not None:
+                self.tally.distrust(resource_type, why)
+        return any(found.values())
 
     @property
     def is_accepted(self) -> bool:

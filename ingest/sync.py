@@ -25,7 +25,8 @@ from ingest.source import ByExport, ByFolder, BySearch
 from ingest.tally import CenterReport, Tally
 from mappings.errors import ForbiddenError, IncompleteError, ServerError, SignInError, UnreachableError
 from warehouse.connection import Warehouse
-from warehouse.land import Covered, coverage, has_undated, members
+from warehouse.dating import undated
+from warehouse.land import Covered, coverage, members
 
 __all__ = ["CenterReport", "Progress", "SyncContext", "UnitLanded", "sync_center"]
 
@@ -95,10 +96,11 @@ class _Sync:
         reconcile_center(place, SearchEvidence(self._center, self._client, self._context), every_ask)
 
     def _covered(self, ask: Ask) -> dict[str, Covered]:
-        """What needs to be asked for changes only: nothing of a type that does not date its changes."""
+        """What needs to be asked for changes only: nothing of a type whose dates of change tell nothing."""
         center_id, resource_type = self._center.center_id, ask.resource_type.name
-        # CMSgov/beneficiary-fhir-data#239: where meta.lastUpdated is missing no search by it can be complete.
-        if has_undated(self._warehouse, center_id, resource_type):
+        why = undated(self._warehouse, center_id, resource_type)
+        if why is not None:
+            self._tally.distrust(resource_type, why)
             return {}
         return coverage(self._warehouse, center_id, resource_type)
 

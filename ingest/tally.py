@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mappings.errors import CryocohortError
+from warehouse.dating import Undated
 from warehouse.land import LandCounts
 
 
@@ -67,6 +68,17 @@ class Tally:
     def remark(self, text: str) -> None:
         """Something that an operator should know although nothing is missing."""
         with self._lock:
+            self._remarks[text] = None
+
+    def distrust(self, resource_type: str, why: Undated) -> None:
+        """The dates of change of a type tell nothing, so it is read in full; a warning, once a sync."""
+        dates = "no date of change" if why == "missing" else "the same date of change on every resource"
+        text = (
+            f"Center {self._center_id}: {resource_type} comes with {dates} (meta.lastUpdated), so all of it "
+            "is read every time."
+        )
+        with self._lock:
+            self._warnings += text not in self._remarks
             self._remarks[text] = None
 
     def fail(self, error: CryocohortError, resource_type: str | None = None) -> None:

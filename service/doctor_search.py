@@ -10,6 +10,7 @@ from ingest.probe import Count, Probe, landed_of
 from mappings.errors import InvalidShareError, SignInError, ViewError
 from service.finding import Finding, failed, ok, skipped, warning
 from warehouse.build import BuildInput
+from warehouse.dating import undated_among
 from warehouse.sample import CodesTried, SampleTried, ViewTried, try_sample
 
 
@@ -92,7 +93,17 @@ def _search(client: FhirClient, probe: Probe) -> Finding:
         what = f"sent {facts.unasked} of {facts.sampled} {name} that were not asked for: it ignores a filter."
         step = "ask its server team to support the search parameters named under `types`."
         return failed(center_id, subject, client.failure(what, step))
-    return _judged(center_id, subject, facts, seen)
+    return _undated(center_id, subject, probe, seen) or _judged(center_id, subject, facts, seen)
+
+
+def _undated(center_id: str, subject: str, probe: Probe, seen: str) -> Finding | None:
+    """The finding on a type of which no search for changes can be complete; it is read in full."""
+    why = undated_among([each.last_updated for each in probe.sample.landed] if probe.sample else [])
+    if why is None:
+        return None
+    dates = "some have no date of change" if why == "missing" else "all have the same date of change"
+    step = "every sync reads all of them; ask the center to send meta.lastUpdated as it is."
+    return warning(center_id, subject, f"{seen}; {dates}", step)
 
 
 def _judged(center_id: str, subject: str, facts: SearchFacts, seen: str) -> Finding:

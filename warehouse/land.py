@@ -23,7 +23,6 @@ __all__ = [
     "Unit",
     "coverage",
     "current_hashes",
-    "has_undated",
     "land",
     "members",
 ]
@@ -67,16 +66,6 @@ def coverage(warehouse: Warehouse, center_id: str, resource_type: str) -> dict[s
         [center_id, resource_type],
     )
     return {row["patient_id"]: Covered(**row) for row in rows}
-
-
-def has_undated(warehouse: Warehouse, center_id: str, resource_type: str) -> bool:
-    """Whether a current resource of the type came without meta.lastUpdated."""
-    (row,) = warehouse.rows(
-        "SELECT count(*) AS undated FROM ops.head "
-        "WHERE center_id = ? AND resource_type = ? AND last_updated IS NULL",
-        [center_id, resource_type],
-    )
-    return bool(row["undated"])
 
 
 def members(warehouse: Warehouse, center_id: str) -> list[str]:

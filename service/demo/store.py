@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from service.demo.fhir import Resource
 
@@ -33,10 +33,11 @@ class ResourceStore:
             return self._put(resource, last_updated)
 
     def load(self, resources: Iterable[Resource], last_updated: datetime) -> None:
-        """Store many resources under one stamp."""
+        """Store many resources, one a millisecond; `last_updated` is the stamp of the last one."""
+        held = list(resources)
         with self._lock:
-            for resource in resources:
-                self._put(resource, last_updated)
+            for number, resource in enumerate(held, start=1 - len(held)):
+                self._put(resource, last_updated + timedelta(milliseconds=number))
 
     def delete(self, resource_type: str, resource_id: str, now: datetime) -> bool:
         """Delete an id; False if there never was one. Deleting again changes nothing."""

@@ -12,7 +12,7 @@ import pytest
 from ingest.plan import asks
 from ingest.source import ByExport, BySearch
 from tests.ingest.bulk_place import Place, landed
-from tests.ingest.bulk_server import START, Answer, Asked, Fault, about, serving
+from tests.ingest.bulk_server import START, Answer, Asked, Fault, about, lines, serving
 from tests.ingest.bulk_server import BulkServer as Server
 from tests.ingest.examples import (
     CODE_MAP,
@@ -164,6 +164,22 @@ def test_a_server_without_since_is_asked_for_everything_again(place: Place) -> N
     report = place.sync()
     assert (report.status, place.heads()) == ("complete", keys("p1", "p2", "p3"))
     assert [bool(kick.values("_since")) for kick in place.server.of("kick-off")] == [True, False]
+
+
+@pytest.mark.row(62)
+def test_without_dates_of_change_every_export_is_of_everything(place: Place) -> None:
+    def undate(answer: Answer) -> Answer:
+        kept = [json.loads(line) | {"meta": {}} for line in answer.body.splitlines()]
+        return Answer(200, lines(kept), answer.headers)
+
+    fault = place.server.add(Fault(about("file"), undate, 99))
+    assert place.sync().status == "complete"
+    place.night()
+    report = place.sync()
+    assert fault.fired > 0
+    assert [asked.values("_since") for asked in place.server.of("kick-off")] == [[]]
+    assert report.warnings == len(report.remarks) > 0
+    assert "no date of change" in report.remarks[0]
 
 
 def test_codes_go_along_as_type_filters_where_that_is_configured_and_understood(place: Place) -> None:

@@ -89,6 +89,34 @@ def test_without_a_date_of_change_everything_is_read_and_the_content_decides(
     assert "_lastUpdated" in place.server.asked("Condition")[0].query
 
 
+@pytest.mark.row(62)
+def test_one_date_for_all_is_no_date_of_change_until_a_resource_differs(place: Place) -> None:
+    """The server fills in one date and finds nothing by it: what has changed comes by reading everything."""
+    constant: Resource = {"versionId": "1", "lastUpdated": "2020-01-01T00:00:00Z"}
+    for number in range(25):
+        place.server.put(observation(f"more-{number}", "p1"))
+    fault = place.server.add(Fault(lambda seen: seen.resource_type == "Observation", with_meta(constant), 3))
+    report = place.sync()
+    assert (report.status, report.warnings, report.remarks) == ("complete", 0, ())
+    place.server.clock += dt.timedelta(days=2)
+    place.server.put(observation("pain-p1", "p1", 2))
+    place.server.clock += dt.timedelta(days=2)  # longer ago than any overlap
+    for landed in (1, 0):
+        report = place.sync()
+        assert report.counts["Observation"].landed == landed
+        assert report.warnings == 1
+        (remark,) = report.remarks
+        assert "Observation comes with the same date of change on every resource" in remark
+        assert "_lastUpdated" not in place.server.asked("Observation")[0].query
+        assert "_lastUpdated" in place.server.asked("Condition")[0].query
+    assert fault.fired == 3
+    report = place.sync()  # it tells its own dates now: read in full once more, then for changes
+    assert len(report.remarks) == 1
+    report = place.sync()
+    assert report.remarks == ()
+    assert "_lastUpdated" in place.server.asked("Observation")[0].query
+
+
 @pytest.mark.row(63)
 @pytest.mark.parametrize(
     ("first", "second", "wins"),

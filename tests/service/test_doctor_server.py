@@ -212,6 +212,29 @@ def test_some_invalid_resources_are_told_by_rule_and_path(clinic: Clinic) -> Non
     assert "sample of 3: 1 invalid: Observation.status (model:" in found.seen
 
 
+@pytest.mark.parametrize(
+    ("meta", "told"),
+    [
+        ({"versionId": "1"}, "some have no date of change"),
+        ({"lastUpdated": "2020-01-01T00:00:00Z"}, "all have the same date of change"),
+    ],
+)
+def test_dates_of_change_that_tell_nothing_are_told(clinic: Clinic, meta: dict[str, str], told: str) -> None:
+    for number in range(21):
+        clinic.server.clock += dt.timedelta(seconds=1)
+        clinic.server.put(observation(f"more-{number}", "1"))
+    assert clinic.found("Observation (patient)").state == "ok"
+
+    def fill_in(bundle: dict[str, Any]) -> None:
+        for entry in bundle["entry"]:
+            entry["resource"]["meta"] = meta
+
+    clinic.always(samples("Observation"), lambda answer: answer.edited(fill_in))
+    found = clinic.found("Observation (patient)")
+    assert found.state == "warning"
+    assert told in found.seen
+
+
 def test_a_sample_of_invalid_resources_alone_is_a_failure(clinic: Clinic) -> None:
     for patient_id in ("1", "2"):
         clinic.server.put(without_status(f"pain-{patient_id}"))
