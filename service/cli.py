@@ -72,14 +72,17 @@ def sync(
     """
     from service.cli_output import show_sync, shown_progress
     from service.nightly import sync_night
+    from service.notify import told
     from service.study import ReconcileDemand
 
+    settings, stop = _settings(config), _stop_on_signals()
     demand = ReconcileDemand(reconcile, frozenset(accept_deletions or ()))
-    with shown_progress() as progress:
-        report = sync_night(_night(_settings(config), progress, _stop_on_signals()), demand)
-    show_sync(report)
-    if report.view_error:
-        raise report.view_error
+    with told(settings, "sync", _now, stop.is_set):
+        with shown_progress() as progress:
+            report = sync_night(_night(settings, progress, stop), demand)
+        show_sync(report)
+        if report.view_error:
+            raise report.view_error
 
 
 @app.command()
@@ -87,10 +90,13 @@ def refresh(config: Config = CONFIG) -> None:
     """Build the tables, run the checks, compute the metrics and publish a release."""
     from service.cli_output import show_refresh, shown_progress
     from service.nightly import refresh_night
+    from service.notify import told
 
-    with shown_progress() as progress:
-        report = refresh_night(_night(_settings(config), progress))
-    show_refresh(report)
+    settings, stop = _settings(config), threading.Event()
+    with told(settings, "refresh", _now, stop.is_set):
+        with shown_progress() as progress:
+            report = refresh_night(_night(settings, progress, stop))
+        show_refresh(report)
 
 
 @app.command()
@@ -98,20 +104,26 @@ def report(config: Config = CONFIG) -> None:
     """Write the HTML report, and the CSV of every figure beside it, from the published release."""
     from service.cli_output import console, shown_progress
     from service.nightly import report_night
+    from service.notify import told
 
-    with shown_progress() as progress:
-        path = report_night(_night(_settings(config), progress))
+    settings, stop = _settings(config), threading.Event()
+    with told(settings, "report", _now, stop.is_set), shown_progress() as progress:
+        path = report_night(_night(settings, progress, stop))
     console.print(f"{path}\n{path.with_suffix('.csv')}", soft_wrap=True)
 
 
 @app.command()
 def serve(config: Config = CONFIG) -> None:
-    """Sync, refresh and report on the configured crons until SIGTERM or SIGINT."""
+    """Sync, refresh and report on the configured crons until SIGTERM or SIGINT.
+
+    Shows its status on the page configured as serve.listen.
+    """
     from service.cli_output import LoggedProgress
     from service.serve import serve_nights
+    from service.systemd import service_manager
 
-    stop = _stop_on_signals()
-    serve_nights(_night(_settings(config, log_json=not sys.stderr.isatty()), LoggedProgress(), stop), stop)
+    settings, stop = _settings(config, log_json=not sys.stderr.isatty()), _stop_on_signals()
+    serve_nights(_night(settings, LoggedProgress(), stop), stop, service_manager())
 
 
 @app.command()
@@ -213,8 +225,11 @@ def _log(*, as_json: bool) -> None:
     configure_logging(as_json=as_json)
 
 
-def _night(settings: "Settings", progress: "Progress", stop: threading.Event | None = None) -> "Night":
+def _night(settings: "Settings", progress: "Progress", stop: threading.Event) -> "Night":
     from service.nightly import Night
 
-    is_stopping = stop.is_set if stop else lambda: False
-    return Night(settings, lambda: dt.datetime.now(dt.UTC), progress, is_stopping)
+    return Night(settings, _now, progress, stop.is_set)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

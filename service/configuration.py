@@ -4,6 +4,7 @@ A wrong key, type or missing file raises ConfigError, which names the file, the 
 and what to do.
 """
 
+import datetime as dt
 import re
 import tomllib
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from mappings.errors import ConfigError
-from service.scheduler import cron_trigger
 from service.settings import CenterFile, CenterSettings, Schedule, Settings, SettingsFile
+from service.wall_clock import WallClockTrigger
 
 CENTER_ID = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
@@ -33,7 +34,7 @@ def load_settings(folder: Path) -> Settings:
 def _check_crons(path: Path, schedule: Schedule) -> None:
     for cron in (schedule.sync, schedule.refresh):
         try:
-            cron_trigger(cron, schedule.timezone)
+            WallClockTrigger(cron, schedule.timezone).first_after(dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
         except ConfigError as error:
             raise ConfigError(f"{path}: schedule: {error.message}", error.next_step) from None
 

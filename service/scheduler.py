@@ -1,107 +1,141 @@
-"""`serve`: sync and refresh as APScheduler cron jobs, until a signal asks to stop.
+"""`serve`'s timetable: sync and refresh as APScheduler jobs, until a signal asks to stop.
 
-What is due is decided by the ledger's last complete run, not by a job store: a night missed while the
-machine was down is made up for at the start (a persistent store loses exactly that case when jobs come
-from configuration).
+What is due is decided by the ledger, not by a job store: a step starts when its cron named a time since it
+was last tried. So a night missed while the machine was down or asleep is made up for, a clock that jumps
+back starts nothing twice, and two jobs that ask at once start one run.
 """
 
 import datetime as dt
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
+from apscheduler.schedulers.base import BaseScheduler
 
-from mappings.errors import ConfigError
+from service.wall_clock import WallClockTrigger
+
+CATCH_UP_EVERY = dt.timedelta(hours=1)
+# What the next night does anyway is not made up for just before it.
+SOON = dt.timedelta(hours=2)
+CATCH_UP = "catch up"
+EVENTS = {EVENT_JOB_ERROR: "failed", EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "skipped"}
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStep:
-    """A step of the night: its name, its cron, its work, and when it last ended well (UTC)."""
+    """A step of the night: its name, when it is due, its work.
+
+    `last_start(now)` is when it was last tried, as far as `now` can tell; None before the first time. Both
+    are aware UTC.
+    """
 
     name: str
-    cron: str
+    trigger: WallClockTrigger
     work: Callable[[], None]
-    last_complete: dt.datetime | None
+    last_start: Callable[[dt.datetime], dt.datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """The steps in their order, the zone of their crons and how late a start may be."""
+    """The steps in their order, how late a start may be, and work to be done every so often beside them."""
 
     steps: Sequence[ScheduledStep]
-    timezone: str
     misfire_grace: dt.timedelta
+    beats: Sequence["Beat"] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Quick work that is repeated while the service runs, also during a step."""
+
+    name: str
+    every: dt.timedelta
+    work: Callable[[], None]
 
 
 def run_timetable(
-    timetable: Timetable, *, stop: threading.Event, now: dt.datetime, report: Callable[[str, str], None]
+    timetable: Timetable,
+    *,
+    stop: threading.Event,
+    clock: Callable[[], dt.datetime],
+    report: Callable[[str, str], None],
 ) -> None:
     """Run the timetable until `stop` is set; a step already at work ends before this returns.
 
     `report(step, event)` hears of starts that were missed, skipped or failed with a defect.
     """
-    scheduler = _scheduler(timetable, report)
-    for position, step in enumerate(timetable.steps):
-        start = next_start(step, timetable.timezone, now)
-        scheduler.add_job(
-            step.work,
-            cron_trigger(step.cron, timetable.timezone),
-            id=step.name,
-            # Steps that are due at once keep their order: the scheduler starts what is due by time.
-            next_run_time=start + dt.timedelta(milliseconds=position),
-        )
+    # One worker: sync and refresh need the same warehouse, so a refresh due during a long sync waits.
+    workers = {"default": ThreadPoolExecutor(1), "beats": ThreadPoolExecutor(1)}
+    scheduler = BackgroundScheduler(executors=workers, timezone=dt.UTC)
+    schedule(scheduler, timetable, clock=clock, report=report)
     scheduler.start()
     stop.wait()
     scheduler.shutdown(wait=True)
 
 
-def next_start(step: ScheduledStep, timezone: str, now: dt.datetime) -> dt.datetime:
-    """When `step` starts next: at once when a start since its last complete run was missed."""
-    trigger = cron_trigger(step.cron, timezone)
-    if step.last_complete is None or first_after(trigger, step.last_complete) <= now:
-        return now
-    return first_after(trigger, now)
+def schedule(
+    scheduler: BaseScheduler,
+    timetable: Timetable,
+    *,
+    clock: Callable[[], dt.datetime],
+    report: Callable[[str, str], None],
+) -> None:
+    """Give `scheduler` a job for each step's cron, one that makes up for missed starts, and the beats.
 
+    Every job asks whether its step is due before it starts it.
+    """
 
-def cron_trigger(cron: str, timezone: str) -> CronTrigger:
-    """The trigger of a five-field cron in an IANA zone."""
-    try:
-        return CronTrigger.from_crontab(cron, timezone=ZoneInfo(timezone))
-    except ValueError as error:
-        raise ConfigError(
-            f"The cron {cron!r} is not understood ({error}).",
-            "write minute, hour, day, month and weekday, for example `15 1 * * *`.",
-        ) from None
+    def start(step: ScheduledStep) -> None:
+        if is_due(step, clock()):
+            step.work()
 
-
-def first_after(trigger: CronTrigger, moment: dt.datetime) -> dt.datetime:
-    """The first start of `trigger` after `moment`; ConfigError for a cron that never comes due."""
-    start: dt.datetime | None = trigger.get_next_fire_time(None, moment + dt.timedelta(microseconds=1))
-    if start is None:
-        raise ConfigError(f"The cron {trigger} never comes due.", "mend its day and month.")
-    return start
-
-
-def _scheduler(timetable: Timetable, report: Callable[[str, str], None]) -> BackgroundScheduler:
-    # One worker: sync and refresh need the same warehouse, so a refresh due during a long sync waits.
-    scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(1)},
-        job_defaults={
-            "coalesce": True,
-            "max_instances": 1,
-            "misfire_grace_time": int(timetable.misfire_grace.total_seconds()),
-        },
-        timezone=ZoneInfo(timetable.timezone),
-    )
-    names = {EVENT_JOB_ERROR: "failed", EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "skipped"}
+    def make_up() -> None:
+        for step in timetable.steps:
+            if not is_night_soon(timetable, clock()):
+                start(step)
 
     def heard(event: JobEvent) -> None:
-        report(event.job_id, names[event.code])
+        report(event.job_id, EVENTS[event.code])
 
+    once = {"coalesce": True, "max_instances": 1}
+    grace = int(timetable.misfire_grace.total_seconds())
+    for step in timetable.steps:
+        scheduler.add_job(start, step.trigger, [step], id=step.name, misfire_grace_time=grace, **once)
+    scheduler.add_job(
+        make_up,
+        "interval",
+        id=CATCH_UP,
+        seconds=CATCH_UP_EVERY.total_seconds(),
+        next_run_time=clock(),
+        misfire_grace_time=None,
+        **once,
+    )
+    for beat in timetable.beats:
+        scheduler.add_job(
+            beat.work,
+            "interval",
+            id=beat.name,
+            seconds=beat.every.total_seconds(),
+            next_run_time=clock(),
+            executor="beats",
+            misfire_grace_time=None,
+            **once,
+        )
     scheduler.add_listener(heard, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-    return scheduler
+
+
+def is_due(step: ScheduledStep, now: dt.datetime) -> bool:
+    """Whether the step's cron named a time since it was last tried; before the first time it always is."""
+    last = step.last_start(now)
+    return last is None or step.trigger.first_after(last) <= now
+
+
+def is_night_soon(timetable: Timetable, now: dt.datetime) -> bool:
+    """Whether a night that has been before begins so soon that nothing need be made up for."""
+    return any(
+        step.last_start(now) is not None and step.trigger.first_after(now) - now < SOON
+        for step in timetable.steps
+    )

@@ -84,15 +84,6 @@ class Schedule(_Strict):
             raise ValueError("must name days of the week (mon-fri), not number them")
         return value
 
-    @model_validator(mode="after")
-    def _hours_that_every_night_has_once(self) -> "Schedule":
-        # When clocks change, local hours from midnight to three are skipped or come twice.
-        for cron in (self.sync, self.refresh):
-            hour = cron.split()[1]
-            if self.timezone != "UTC" and not (hour.isdigit() and 3 <= int(hour) <= 23):
-                raise ValueError("in a local time zone the hour must be one number from 3 to 23; or use UTC")
-        return self
-
 
 class Ingest(_Strict):
     """How much is asked again, what a run may spend, what is too much, and when deletions are looked for."""
@@ -112,6 +103,18 @@ class WarehousePlace(_Strict):
     keep_releases: Annotated[int, Field(ge=3)] = 5
     threads: Annotated[int, Field(ge=1)] = 2
     memory_limit: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "2GB"
+
+
+class Serve(_Strict):
+    """Where `serve` shows its status page."""
+
+    listen: Annotated[str, Field(pattern=r"^([^\s:/]+:[0-9]{1,5}|)$")] = "127.0.0.1:8642"
+
+
+class Notify(_Strict):
+    """The site's own command that is told of failures and recoveries."""
+
+    command: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)] = ()
 
 
 class ReportPlace(_Strict):
@@ -249,6 +252,8 @@ class SettingsFile(_Strict):
     ingest: Ingest = Ingest()
     warehouse: WarehousePlace
     report: ReportPlace
+    serve: Serve = Serve()
+    notify: Notify = Notify()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from mappings.errors import NothingPublishedError, WarehouseError
-from service.scheduler import cron_trigger, first_after
 from service.settings import Settings
+from service.wall_clock import WallClockTrigger
 from warehouse.connection import Warehouse
 from warehouse.health import LastRelease, OpenFaults, last_release, latest_center_syncs, open_faults
 from warehouse.runs import (
@@ -109,26 +109,40 @@ def _step_problems(status: Status, step: Step, latest_start: dt.datetime) -> Ite
         yield f"The last complete {step} is overdue: it began at {complete.started_at:%Y-%m-%d %H:%M} UTC."
 
 
+def center_states(status: Status) -> list[dict[str, str | None]]:
+    """How each center's last sync ended, why, and when its last complete one did (ISO 8601, UTC)."""
+    complete = {sync.center_id: sync.finished_at.isoformat() for sync in status.complete}
+    return [
+        {
+            "center": sync.center_id,
+            "status": sync.status,
+            "reason": sync.reason,
+            "last_complete": complete.get(sync.center_id),
+        }
+        for sync in status.latest
+    ]
+
+
 def next_starts(settings: Settings, now: dt.datetime) -> dict[Step, dt.datetime]:
     """When a service that runs would start each step next."""
-    zone = settings.file.schedule.timezone
-    return {step: first_after(cron_trigger(cron, zone), now) for step, cron in _crons(settings).items()}
+    return {step: trigger.first_after(now) for step, trigger in triggers(settings).items()}
 
 
 def latest_starts(settings: Settings, now: dt.datetime) -> dict[Step, dt.datetime]:
     """Since when a complete run of each step should have begun: a period of its cron and the grace ago."""
-    schedule = settings.file.schedule
-    grace = dt.timedelta(hours=schedule.misfire_grace_hours)
+    grace = dt.timedelta(hours=settings.file.schedule.misfire_grace_hours)
     starts = {}
-    for step, cron in _crons(settings).items():
-        trigger = cron_trigger(cron, schedule.timezone)
-        coming = first_after(trigger, now)
-        starts[step] = now - (first_after(trigger, coming) - coming) - grace
+    for step, trigger in triggers(settings).items():
+        coming = trigger.first_after(now)
+        starts[step] = now - (trigger.first_after(coming) - coming) - grace
     return starts
 
 
-def _crons(settings: Settings) -> dict[Step, str]:
-    return {"sync": settings.file.schedule.sync, "refresh": settings.file.schedule.refresh}
+def triggers(settings: Settings) -> dict[Step, WallClockTrigger]:
+    """When each step is due."""
+    schedule = settings.file.schedule
+    crons: dict[Step, str] = {"sync": schedule.sync, "refresh": schedule.refresh}
+    return {step: WallClockTrigger(cron, schedule.timezone) for step, cron in crons.items()}
 
 
 def as_json(status: Status, found: list[str], next_starts: dict[Step, dt.datetime]) -> str:

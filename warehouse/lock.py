@@ -6,13 +6,18 @@ and no process id has to be trusted.
 
 import fcntl
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from mappings.errors import WarehouseBusyError
 
+Purpose = Literal["run", "serve"]
+FILES: Mapping[Purpose, str] = {"run": "lock", "serve": "serve.lock"}
+
 
 class FolderLock:
-    """An exclusive lock on `<folder>/lock`, held from `acquire` to `release`.
+    """An exclusive lock on a file of the folder, held from `acquire` to `release`.
 
     A process made by fork shares the lock with its parent; start workers by spawn.
     """
@@ -21,9 +26,12 @@ class FolderLock:
         self._descriptor = descriptor
 
     @classmethod
-    def acquire(cls, folder: Path) -> "FolderLock":
-        """Take the lock at once or raise WarehouseBusyError; never waits."""
-        path = folder / "lock"
+    def acquire(cls, folder: Path, purpose: Purpose = "run") -> "FolderLock":
+        """Take the lock at once or raise WarehouseBusyError; never waits.
+
+        A `serve` locks a file of its own: between its nights others may work on the warehouse.
+        """
+        path = folder / FILES[purpose]
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,8 +39,8 @@ class FolderLock:
             holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
             os.close(descriptor)
             raise WarehouseBusyError(
-                f"Another run holds the warehouse: {path} is locked (process {holder or 'unknown'}).",
-                "Wait for that run to end, or stop it. Deleting the lock file does not free the warehouse.",
+                f"Another {purpose} holds the warehouse: {path} is locked (process {holder or 'unknown'}).",
+                f"Wait for that {purpose} to end, or stop it. Deleting the lock file does not free it.",
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))

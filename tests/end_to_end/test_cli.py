@@ -3,12 +3,10 @@
 import json
 import os
 import re
-import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -146,36 +144,6 @@ def test_status_of_a_good_night_is_healthy(first_night: Night1) -> None:
     assert {center["center_id"] for center in status["complete"]} == {"a", "b"}
     assert set(status["next_starts"]) == {"sync", "refresh"}
     assert sum(fault["resources"] for fault in status["quarantine"]) == 4
-
-
-def served(study: Study, stop_at: dict[str, str]) -> list[dict[str, Any]]:
-    """The events that `serve` logs when it is asked to stop at the first event like `stop_at`."""
-    command = [sys.executable, "-m", "service", "serve", "--config", str(study.config)]
-    events: list[dict[str, Any]] = []
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as service:
-        assert service.stderr is not None
-        for line in service.stderr:
-            events.append(json.loads(line))
-            if stop_at.items() <= events[-1].items():
-                service.send_signal(signal.SIGTERM)
-    assert service.returncode == 0
-    return events
-
-
-def test_serve_makes_up_for_the_missed_night_and_stops_on_sigterm(study: Study) -> None:
-    events = served(study, {"event": "complete", "step": "refresh"})
-    assert [e["step"] for e in events if e["event"] == "complete"] == ["sync", "refresh"]
-    assert events[-1]["event"] == "stopped"
-    assert study.mart("SELECT count(*) AS n FROM core.patient") == [{"n": 74}]
-    assert study.settings.report_file.is_file()
-
-
-def test_sigterm_during_a_sync_ends_it_between_units(study: Study) -> None:
-    events = served(study, {"event": "landed"})
-    (failed,) = [event for event in events if event["event"] == "failed"]
-    assert failed["step"] == "sync"
-    assert "asked to stop" in failed["message"]
-    assert {e["step"] for e in events if e["event"] == "started"} == {"sync"}
 
 
 def test_demo_shows_every_figure_and_leaves_its_report(tmp_path: Path) -> None:

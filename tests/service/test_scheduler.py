@@ -1,47 +1,43 @@
-"""The scheduler: what is due, what runs, and that it stops cleanly; DST nights by a year of fake clock."""
+"""The timetable: what is due runs once, in its order, and a stop lets the step at work end."""
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 
-import pytest
+from service.scheduler import Beat, ScheduledStep, Timetable, is_due, run_timetable
+from service.wall_clock import WallClockTrigger
 
-from mappings.errors import ConfigError
-from service.scheduler import ScheduledStep, Timetable, cron_trigger, next_start, run_timetable
-
+NIGHTLY = WallClockTrigger("15 1 * * *", "UTC")
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
+GRACE = dt.timedelta(hours=1)
 
 
-def step(work: object = None, *, cron: str = "15 1 * * *", last: dt.datetime | None = None) -> ScheduledStep:
-    return ScheduledStep("sync", cron, work or (lambda: None), last)  # type: ignore[arg-type]
+def step(
+    work: Callable[[], None] = lambda: None, last: dt.datetime | None = None, name: str = "sync"
+) -> ScheduledStep:
+    return ScheduledStep(name, NIGHTLY, work, lambda _: last)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def unheard(step: str, event: str) -> None:
+    raise AssertionError(f"{step} {event}")
 
 
 def test_a_first_start_is_due_at_once() -> None:
-    assert next_start(step(), "UTC", NOW) == NOW
+    assert is_due(step(), NOW)
 
 
 def test_a_missed_night_is_due_at_once() -> None:
-    assert next_start(step(last=NOW - dt.timedelta(days=2)), "UTC", NOW) == NOW
+    assert is_due(step(last=NOW - dt.timedelta(days=2)), NOW)
 
 
-def test_after_a_good_night_the_next_cron_is_due() -> None:
-    last = dt.datetime(2026, 11, 23, 1, 30, tzinfo=dt.UTC)
-    assert next_start(step(last=last), "UTC", NOW) == dt.datetime(2026, 11, 24, 1, 15, tzinfo=dt.UTC)
-
-
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/New_York", "Australia/Sydney"])
-def test_an_early_morning_cron_starts_once_on_every_day_of_a_year_of_any_zone(zone: str) -> None:
-    trigger = cron_trigger("15 4 * * *", zone)
-    moment, starts = dt.datetime(2025, 12, 30, tzinfo=dt.UTC), []
-    while moment.year <= 2026:
-        moment = trigger.get_next_fire_time(None, moment + dt.timedelta(seconds=1))
-        starts.append(moment.date())
-    days = [day for day in starts if day.year == 2026]
-    assert len(days) == len(set(days)) == 365
-
-
-def test_a_cron_that_is_not_one_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigError, match="not understood"):
-        cron_trigger("99 1 * * *", "UTC")
+def test_after_this_night_nothing_is_due_until_the_next() -> None:
+    tonight = step(last=dt.datetime(2026, 11, 23, 1, 15, tzinfo=dt.UTC))
+    assert not is_due(tonight, NOW)
+    assert is_due(tonight, dt.datetime(2026, 11, 24, 1, 15, tzinfo=dt.UTC))
 
 
 def test_a_due_step_runs_and_a_stop_lets_it_end() -> None:
@@ -53,10 +49,9 @@ def test_a_due_step_runs_and_a_stop_lets_it_end() -> None:
         release.wait(10)
         ended.append("sync")
 
-    now = dt.datetime.now(dt.UTC)
-    timetable = Timetable([step(work)], "UTC", dt.timedelta(hours=1))
+    timetable = Timetable([step(work)], GRACE)
     service = threading.Thread(
-        target=run_timetable, args=(timetable,), kwargs={"stop": stop, "now": now, "report": lambda *_: None}
+        target=run_timetable, args=(timetable,), kwargs={"stop": stop, "clock": now, "report": unheard}
     )
     service.start()
     assert started.wait(10)
@@ -65,6 +60,30 @@ def test_a_due_step_runs_and_a_stop_lets_it_end() -> None:
     service.join(10)
     assert not service.is_alive()
     assert ended == ["sync"]
+
+
+def test_steps_that_are_due_together_run_in_their_order() -> None:
+    stop, ran = threading.Event(), []
+
+    def refreshed() -> None:
+        ran.append("refresh")
+        stop.set()
+
+    steps = [step(lambda: ran.append("sync")), step(refreshed, name="refresh")]
+    run_timetable(Timetable(steps, GRACE), stop=stop, clock=now, report=unheard)
+    assert ran == ["sync", "refresh"]
+
+
+def test_a_beat_is_heard_while_a_step_is_at_work() -> None:
+    stop, heard = threading.Event(), threading.Semaphore(0)
+
+    def work() -> None:
+        for _ in range(3):
+            assert heard.acquire(timeout=10)
+        stop.set()
+
+    beat = Beat("watchdog", dt.timedelta(milliseconds=20), heard.release)
+    run_timetable(Timetable([step(work)], GRACE, [beat]), stop=stop, clock=now, report=unheard)
 
 
 def test_a_defect_in_a_step_is_reported_and_the_service_goes_on() -> None:
@@ -77,6 +96,5 @@ def test_a_defect_in_a_step_is_reported_and_the_service_goes_on() -> None:
         heard.append((name, event))
         stop.set()
 
-    timetable = Timetable([step(work)], "UTC", dt.timedelta(hours=1))
-    run_timetable(timetable, stop=stop, now=dt.datetime.now(dt.UTC), report=report)
-    assert heard == [("sync", "failed")]
+    run_timetable(Timetable([step(work)], GRACE), stop=stop, clock=now, report=report)
+    assert heard == [("catch up", "failed")]
