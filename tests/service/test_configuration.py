@@ -60,7 +60,7 @@ def test_a_new_folder_is_a_new_center(folder: Path) -> None:
         (STUDY, 'sync = "15 1 * * *"', 'sync = "15 1 * * 1"', ("schedule.sync", "name days of the week")),
         (STUDY, 'sync = "15 1 * * *"', 'sync = "15 1 *"', ("schedule.sync", "five fields")),
         (STUDY, 'timezone = "UTC"', 'timezone = "Mars/Base"', ("schedule.timezone", "IANA")),
-        (STUDY, 'timezone = "UTC"', 'timezone = "Europe/Berlin"', ("schedule", "from 3 to 23")),
+        (STUDY, 'listen = "127.0.0.1:8642"', 'listen = "8642"', ("serve.listen",)),
         (STUDY, 'sync = "15 1 * * *"', 'sync = "61 1 * * *"', ("not understood",)),
         (STUDY, "keep_releases = 5", "keep_releases = 1", ("warehouse.keep_releases",)),
         (STUDY, "end = 2020-09-30", "end = 2022-09-30", ("study", "follow each other")),
