@@ -4,15 +4,19 @@ from collections.abc import Sequence
 
 from outcomes.report import estimates, tables
 from outcomes.report.facts import Published
-from outcomes.report.parts import Group, Section
+from outcomes.report.parts import Group, Plot, Section
+from outcomes.report.strobe import flow_diagram
 
 
 def flow(published: Published, centers: Sequence[Group]) -> Section:
     """How the cohort came about."""
-    lead = (
-        "Every resource that was looked at is either kept or excluded for a stated reason (STROBE item 13)."
+    steps = tables.flow_steps(published.rows["flow"], centers)
+    diagram = Plot(
+        flow_diagram(steps, centers),
+        "Each box says how many were kept, and beside each arrow why others were not (STROBE item 13).",
     )
-    return Section("flow", "Flow of the study", lead, (tables.flow(published.rows["flow"], centers),))
+    lead = "Every procedure, score and assessment found is either kept or set aside for a stated reason."
+    return Section("flow", "Flow of the study", lead, (diagram, tables.flow(steps, centers)))
 
 
 def patients(published: Published, centers: Sequence[Group]) -> Section:

@@ -7,24 +7,36 @@ from typing import Any
 from outcomes.comparison import Comparison
 from outcomes.plausibility import PrintedSummary, solutions
 from outcomes.report.parts import Group, Line, Table
+from outcomes.report.strobe import Step
 from outcomes.rounding import NOT_ASSESSABLE, show_share
 
 Row = Mapping[str, Any]
 
 
-def flow(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
-    """STROBE item 13: what each step kept, and what it excluded and why."""
+def flow_steps(rows: Sequence[Row], centers: Sequence[Group]) -> list[Step]:
+    """STROBE item 13: what each step kept, and what it excluded and why, for all centers and each."""
     by_step: dict[tuple[int, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         by_step[row["step_order"], row["step"], row["unit"]].append(row)
-    lines = []
+    steps = []
     for (_, step, unit), found in sorted(by_step.items(), key=lambda item: item[0][0]):
-        lines.append(Line((step, unit, *(str(_kept(found, group)) for group in centers)), tone="kept"))
-        for reason in sorted({row["reason"] for row in found if row["reason"] and row["excluded"]}):
-            cells = (str(_excluded(found, reason, group)) for group in centers)
-            lines.append(Line((f"excluded: {reason}", unit, *cells), tone="excluded"))
+        reasons = sorted({row["reason"] for row in found if row["reason"] and row["excluded"]})
+        kept = tuple(str(_kept(found, group)) for group in centers)
+        excluded = tuple((r, tuple(str(_excluded(found, r, group)) for group in centers)) for r in reasons)
+        steps.append(Step(step, unit, kept, excluded))
+    return steps
+
+
+def flow(steps: Sequence[Step], centers: Sequence[Group]) -> Table:
+    """Every step of the flow, also those that the diagram leaves out."""
+    lines = []
+    for step in steps:
+        lines.append(Line((step.title, step.unit, *step.kept), tone="kept"))
+        for reason, counts in step.excluded:
+            lines.append(Line((f"excluded: {reason}", step.unit, *counts), tone="excluded"))
     columns = ("Step", "Unit", *(g.label for g in centers))
-    return Table("From procedures to analyzed rows", columns, tuple(lines), text_columns=(0, 1))
+    caption = "Every step, from procedures to analyzed rows"
+    return Table(caption, columns, tuple(lines), text_columns=(0, 1), is_folded=True)
 
 
 def categories(caption: str, rows: Sequence[Row], centers: Sequence[Group], total: str) -> Table:
