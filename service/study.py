@@ -17,7 +17,7 @@ from service import settings as configured
 from service.credentials import credentials, tls
 from warehouse.build import BuildCenter, BuildInput, StudyRules
 from warehouse.mart import Mart
-from warehouse.publish import PublishInput, current_release
+from warehouse.publish import PublishInput, current_release, read_manifest
 
 
 def product_version() -> str:
@@ -158,12 +158,13 @@ def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) ->
     )
     read_at = {row["center_id"]: row["read_at"] for row in syncs}
     complete = {row["center_id"] for row in syncs if row["is_complete"]}
-    study = settings.file.study
+    study, release = settings.file.study, current_release(settings.warehouse_folder)
+    manifest = read_manifest(release)
     return ReportFacts(
         study=study.title,
         data_lock=study.data_lock,
         version=product_version(),
-        release=int(current_release(settings.warehouse_folder).name),
+        release=int(release.name),
         generated_at=now,
         centers=[
             CenterFacts(
@@ -172,10 +173,13 @@ def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) ->
                 fhir_version=center.file.fhir_version,
                 read_at=read_at.get(center.center_id),
                 is_complete=center.center_id in complete,
+                key_fingerprint=manifest["key_fingerprints"].get(center.center_id, ""),
             )
             for center in settings.centers
         ],
         is_synthetic=study.synthetic,
+        config_fingerprint=manifest["facts"]["config_fingerprint"],
+        codes=study_codes(settings),
     )
 
 

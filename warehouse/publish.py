@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mappings.errors import ConfigError
 from warehouse.audit import Event, append
@@ -19,7 +20,7 @@ from warehouse.release_tables import STORAGE_VERSION, plan_release, write_mart
 from warehouse.releases import begin_release, current_release, finish_release, next_number, prune
 from warehouse.segments import checksum
 
-__all__ = ["PublishInput", "Release", "current_release", "publish", "unpublished_run"]
+__all__ = ["PublishInput", "Release", "current_release", "publish", "read_manifest", "unpublished_run"]
 
 FEWEST_KEPT = 3
 
@@ -67,6 +68,12 @@ def publish(warehouse: Warehouse, publish_input: PublishInput) -> Release:
         _note(warehouse, release, publish_input)
         prune(warehouse.folder, publish_input.keep)
     return release
+
+
+def read_manifest(release: Path) -> dict[str, Any]:
+    """What a release says of itself: its manifest.json."""
+    manifest: dict[str, Any] = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
 
 
 def unpublished_run(warehouse: Warehouse) -> int | None:

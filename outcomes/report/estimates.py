@@ -1,9 +1,10 @@
 """The report's tables of estimates: every number comes through outcomes/rounding.py."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from outcomes.metric import Metric
-from outcomes.report.parts import Group, Line, Table
+from outcomes.report.parts import Group, Line, Table, metric_anchor
 from outcomes.results import ALL, MetricResult, Results
 from outcomes.rounding import (
     NOT_ASSESSABLE,
@@ -23,7 +24,10 @@ def figures(
 ) -> Table:
     """One line a figure (label, metric, form), one column a group; forms are the keys of `FORMS`."""
     lines = tuple(
-        Line((label, *(FORMS[form](results, metric, group.name) for group in centers)), metric=metric)
+        Line(
+            (label, *(FORMS[form](results, metric, group.name) for group in centers)),
+            anchor=metric_anchor(metric),
+        )
         for label, metric, form in wanted
     )
     notes = _notes(results, {metric: label for label, metric, _ in wanted})
@@ -56,6 +60,53 @@ def control_over_time(metric: Metric, results: Results, centers: Sequence[Group]
     return Table("Kaplan-Meier estimate, by lesion", ("", *(g.label for g in centers)), tuple(lines), notes)
 
 
+def everything(
+    metrics: Iterable[Metric],
+    results: Results,
+    centers: Sequence[Group],
+    *,
+    caption: str,
+    is_folded: bool = False,
+) -> Table:
+    """Every statistic that was computed of `metrics`, one column a group."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for result in results:
+        found[result.metric][result.statistic] = None
+    lines = []
+    for metric in metrics:
+        if metric.metric in found:
+            lines.append(Line((f"{metric.title} ({metric.metric})",), is_heading=True))
+        for statistic in found[metric.metric]:
+            cells = (any_result(metric, results.get(metric.metric, statistic, g.name)) for g in centers)
+            lines.append(Line((statistic.replace("_", " "), *cells), anchor=metric_anchor(metric.metric)))
+    columns = ("Statistic", *(g.label for g in centers))
+    return Table(caption, columns, tuple(lines), is_folded=is_folded)
+
+
+def any_result(metric: Metric, result: MetricResult | None) -> str:
+    """Any figure in one cell, with its interval: shares as percentages, p values as such, the rest plain."""
+    if result is None:
+        return ""
+    if result.value is None:
+        return NOT_ASSESSABLE
+    if result.statistic.startswith("p_"):
+        return show_p(result.value)
+    if result.statistic.startswith("proportion") and result.denominator:
+        shown, scale = show_share(result.numerator or 0, result.denominator), 100
+    elif _is_share(metric, result):
+        shown, scale = f"{show(scaled(result.value, 100))}%", 100
+    else:
+        shown, scale = show(result.value, 0 if result.value == int(result.value) else 2), 1
+    if result.ci_low is None:
+        return shown
+    return f"{shown}; {_interval(result, scale, digits=1 if scale == 100 else 2)}"
+
+
+def _is_share(metric: Metric, result: MetricResult) -> bool:
+    is_counted = result.statistic.startswith(("at_risk", "count", "median", "q1", "q3", "events"))
+    return metric.unit == "%" and not is_counted
+
+
 def share(results: Results, metric: str, group: str = ALL) -> str:
     """A share with both its numbers."""
     result = results.get(metric, "proportion", group)
@@ -83,6 +134,10 @@ def _median_quartiles(results: Results, metric: str, group: str) -> str:
     return f"{_plain(results, metric, 'median', group)} ({low} to {high})"
 
 
+def _mean_change(results: Results, metric: str, group: str) -> str:
+    return _change(results.get(metric, "mean_change", group)) or NOT_ASSESSABLE
+
+
 def _range(results: Results, metric: str, group: str) -> str:
     low, high = (_plain(results, metric, end, group, 0) for end in ("min", "max"))
     return f"{low} to {high}"
@@ -98,6 +153,7 @@ FORMS: Mapping[str, Form] = {
     "share": _share_with_interval,
     "mean (SD)": _mean_sd,
     "median (quartiles)": _median_quartiles,
+    "change": _mean_change,
     "range": _range,
     "months": _months,
 }

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 from mappings.errors import WarehouseError
+from mappings.terminology import MappedCode
 from outcomes.metric import Metric, load_metrics
 from outcomes.refresh import read_sql
 from outcomes.results import MetricResult, Results
@@ -31,7 +32,8 @@ class Mart(Protocol):
 class CenterFacts:
     """A center as the head of the report shows it.
 
-    `read_at` is the end of its last complete sync, `is_complete` whether its newest sync was complete.
+    `read_at` is the end of its last complete sync, `is_complete` whether its newest sync was complete;
+    `key_fingerprint` tells whether its pseudonyms are made with the same key as in another report.
     """
 
     center_id: str
@@ -39,6 +41,7 @@ class CenterFacts:
     fhir_version: str
     read_at: dt.datetime | None
     is_complete: bool
+    key_fingerprint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,8 @@ class ReportFacts:
     generated_at: dt.datetime
     centers: Sequence[CenterFacts]
     is_synthetic: bool
+    config_fingerprint: str
+    codes: Sequence[MappedCode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def read_published(mart: Mart) -> Published:
         raise WarehouseError(
             "The published release holds no results.", "Run `cryocohort refresh`, then report again."
         )
-    names = ("flow", "patients", "lesions", "complications", "checks", "unmapped", "rules")
+    names = ("history", "flow", "patients", "lesions", "complications", "checks", "unmapped", "rules")
     rows = {name: mart.rows(table_sql(name)) for name in names}
     plotted = (*(metric for _, metric in PAIN_TIMES), "local_control_survival")
     rows |= {name: mart.rows(metrics[name].sql) for name in plotted}

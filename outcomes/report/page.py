@@ -14,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from outcomes.report.facts import Mart, ReportFacts, read_published, table_sql
 from outcomes.report.parts import groups
-from outcomes.report.sections import sections, tiles
+from outcomes.report.sections import sections
+from outcomes.report.summary import news, tiles
 from outcomes.results import MetricResult
 
 
@@ -50,8 +51,9 @@ def render(mart: Mart, facts: ReportFacts) -> str:
     return page.render(
         facts=facts,
         run_id=published.run_id,
-        tiles=tiles(published.results),
-        sections=sections(published, centers),
+        tiles=tiles(published),
+        news=news(published, facts),
+        sections=sections(published, facts, centers),
     )
 
 

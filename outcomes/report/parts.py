@@ -13,13 +13,13 @@ from outcomes.results import ALL, center_group
 class Line:
     """One row of a table; a heading row spans the table, `tone` marks a row that needs attention.
 
-    `metric` links the first cell to the metric's definition in the appendix.
+    `anchor` is the part of the page that the first cell links to.
     """
 
     cells: tuple[str, ...]
     is_heading: bool = False
     tone: str = ""
-    metric: str = ""
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Section:
     title: str
     lead: str
     parts: tuple[Table | Plot | Definition, ...]
+    is_appendix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class Group:
     label: str
     name: str
     center_id: str | None = None
+
+
+def metric_anchor(metric: str) -> str:
+    """Where the appendix defines a metric."""
+    return f"metric-{metric}"
 
 
 def groups(centers: Sequence[tuple[str, str]]) -> list[Group]:

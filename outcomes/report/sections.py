@@ -3,33 +3,45 @@
 from collections.abc import Sequence
 
 from outcomes.report import appendix, clinical, estimates, provenance, study
-from outcomes.report.facts import Published
-from outcomes.report.parts import Group, Section
-from outcomes.results import Results
+from outcomes.report.facts import Published, ReportFacts
+from outcomes.report.parts import Group, Plot, Section, Table, metric_anchor
 
 
-def tiles(results: Results) -> list[tuple[str, str]]:
-    """The headline figures, as (figure, label)."""
-    count = estimates.FORMS["count"]
-    return [
-        (count(results, "patients", "all"), "patients"),
-        (count(results, "lesions", "all"), "lesions treated"),
-        (estimates.share(results, "pain_free_last"), "pain-free at last follow-up"),
-        (estimates.share(results, "local_control"), "lesions under local control"),
-        (estimates.share(results, "complications_major"), "major complications per lesion"),
-    ]
-
-
-def sections(published: Published, centers: Sequence[Group]) -> list[Section]:
+def sections(published: Published, facts: ReportFacts, centers: Sequence[Group]) -> list[Section]:
     """Every section of the report, in the order of the page."""
-    return [
+    found = [
         study.flow(published, centers),
         study.patients(published, centers),
         study.lesions(published, centers),
         clinical.pain(published, centers),
         clinical.control(published, centers),
         clinical.safety(published, centers),
-        provenance.quality(published, centers),
-        provenance.publication(published),
-        appendix.definitions(published),
+        provenance.side_by_side(published, facts, centers),
     ]
+    return [
+        *found,
+        *further(published, found, centers),
+        provenance.quality(published, centers),
+        provenance.history(published),
+        provenance.publication(published),
+        *appendix.sections(published, facts, centers),
+    ]
+
+
+def further(published: Published, found: Sequence[Section], centers: Sequence[Group]) -> list[Section]:
+    """The metrics that no section shows: one added to the study has its place here by itself."""
+    placed = {anchor for section in found for part in section.parts for anchor in _anchors(part)}
+    rest = [metric for name, metric in published.metrics.items() if metric_anchor(name) not in placed]
+    if not rest:
+        return []
+    table = estimates.everything(rest, published.results, centers, caption="Further figures")
+    return [Section("further", "Further results", "Figures that have no section of their own.", (table,))]
+
+
+def _anchors(part: object) -> list[str]:
+    match part:
+        case Table():
+            return [line.anchor for line in part.lines]
+        case Plot():
+            return [metric_anchor(metric) for metric, _ in part.metrics]
+    return []

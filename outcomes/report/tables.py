@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mappings.terminology import MappedCode
 from outcomes.comparison import Comparison
 from outcomes.plausibility import PrintedSummary, solutions
+from outcomes.report.facts import CenterFacts
 from outcomes.report.parts import Group, Line, Table
 from outcomes.report.strobe import Step
 from outcomes.rounding import NOT_ASSESSABLE, show_share
@@ -97,6 +99,37 @@ def unmapped(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
             row = found.get(group.center_id, {"codes": 0, "resources": 0})
             lines.append(Line((group.label, str(row["codes"]), str(row["resources"]))))
     return Table("Codes without a meaning in the study", ("Center", "Codes", "Uses"), tuple(lines))
+
+
+def centers(found: Sequence[CenterFacts]) -> Table:
+    """How fresh each center is, and by which key its pseudonyms are made."""
+    lines = []
+    for center in found:
+        read = f"{center.read_at:%Y-%m-%d %H:%M} UTC" if center.read_at else "never"
+        late = "" if center.is_complete else "; the newest sync was incomplete"
+        cells = (center.name, center.center_id, center.fhir_version, f"{read}{late}", center.key_fingerprint)
+        lines.append(Line(cells, tone="" if center.is_complete else "attention"))
+    columns = ("Center", "Id", "FHIR version", "Last read completely", "Key fingerprint")
+    return Table("Sources", columns, tuple(lines), text_columns=(0, 1, 2, 3, 4))
+
+
+def code_lists(codes: Iterable[MappedCode], groups: Sequence[Group]) -> tuple[Table, ...]:
+    """One table a code set: what each code means, and the centers at which it does."""
+    names = {group.center_id: group.label for group in groups}
+    found: dict[str, dict[tuple[str, str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
+    for code in codes:
+        key = (code.concept, code.system, code.code)
+        found[code.code_set][key].append(names.get(code.center_id, code.center_id))
+    return tuple(
+        Table(
+            f"{code_set.replace('_', ' ').capitalize()}: {len(rows)} codes",
+            ("Concept", "System", "Code", "Centers"),
+            tuple(Line((*key, ", ".join(dict.fromkeys(where)))) for key, where in sorted(rows.items())),
+            text_columns=(0, 1, 2, 3),
+            is_folded=True,
+        )
+        for code_set, rows in sorted(found.items())
+    )
 
 
 def comparison(rows: Iterable[Comparison]) -> Table:

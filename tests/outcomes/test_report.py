@@ -1,19 +1,26 @@
 import csv
 import datetime as dt
+import hashlib
 import re
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from outcomes_testbed import RUN, empty_core, fill_core, stored
 
 from mappings.errors import WarehouseError
+from mappings.terminology import MappedCode
+from outcomes.metric import load_metrics
 from outcomes.refresh import refresh
-from outcomes.report.facts import CenterFacts, ReportFacts
+from outcomes.report.facts import CenterFacts, ReportFacts, read_published
 from outcomes.report.page import render, write_figures, write_private, write_report
+from outcomes.report.parts import Table, groups
+from outcomes.report.sections import further, sections
+from outcomes.results import Results
 from warehouse.connection import Warehouse
 from warehouse.mart import Mart, open_mart
 from warehouse.publish import PublishInput, publish
@@ -22,16 +29,9 @@ NOW = dt.datetime(2026, 11, 23, 2, 41, tzinfo=dt.UTC)
 CANARY = "<script>alert(1)</script>"
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 SECTIONS = (
-    "flow",
-    "patients",
-    "lesions",
-    "pain",
-    "control",
-    "safety",
-    "quality",
-    "publication",
-    "definitions",
-)
+    "summary", "flow", "patients", "lesions", "pain", "control", "safety", "centers", "quality", "history",
+    "publication", "definitions", "rules", "figures", "codes", "reporting", "software",
+)  # fmt: skip
 FACTS = ReportFacts(
     study="Cryoablation of spinal metastases",
     data_lock=dt.date(2021, 6, 30),
@@ -39,10 +39,26 @@ FACTS = ReportFacts(
     release=1,
     generated_at=NOW,
     centers=(
-        CenterFacts(center_id="a", name="Center A", fhir_version="R4", read_at=NOW, is_complete=True),
-        CenterFacts(center_id="b", name="Center B", fhir_version="R5", read_at=None, is_complete=False),
+        CenterFacts(
+            center_id="a",
+            name="Center A",
+            fhir_version="R4",
+            read_at=NOW,
+            is_complete=True,
+            key_fingerprint="0a1b",
+        ),
+        CenterFacts(
+            center_id="b",
+            name="Center B",
+            fhir_version="R5",
+            read_at=None,
+            is_complete=False,
+            key_fingerprint="2c3d",
+        ),
     ),
     is_synthetic=True,
+    config_fingerprint="f" * 64,
+    codes=(MappedCode("a", "http:--snomed", "26782000", "procedure", "cryoablation", ""),),
 )
 
 
@@ -86,8 +102,8 @@ class Page(HTMLParser):
         if {"td", "th"} & set(self.open):
             self.rows[-1][-1] += data
 
-    def row(self, first: str) -> list[str]:
-        return next(row for row in self.rows if row and row[0] == first)
+    def has_row(self, *cells: str) -> bool:
+        return any(row[: len(cells)] == list(cells) for row in self.rows)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +142,7 @@ def test_page_is_well_formed_and_its_ids_are_unique_and_resolved(page: Page) -> 
 def test_page_fetches_nothing_and_runs_nothing(text: str, page: Page) -> None:
     assert "script" not in page.tags
     assert all(target.startswith("#") for target in page.targets)
-    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", text)
+    assert not re.search(r"@import|url\((?!#)|\ssrc=", text)
     assert "default-src 'none'" in text
 
 
@@ -135,6 +151,33 @@ def test_texts_of_a_center_are_escaped(mart: Mart, text: str) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     named = replace(FACTS, study=CANARY, centers=(replace(FACTS.centers[0], name=CANARY), FACTS.centers[1]))
     assert "<script" not in render(mart, named)
+
+
+def test_every_metric_is_defined_with_its_sql_and_checksum(page: Page, text: str) -> None:
+    for metric in load_metrics():
+        assert f"metric-{metric.metric}" in page.ids
+        file = (files("outcomes") / "metrics" / f"{metric.metric}.sql").read_text(encoding="utf-8")
+        assert hashlib.sha256(file.encode()).hexdigest()[:12] in text
+        assert f"#metric-{metric.metric}" in page.targets
+
+
+def test_a_metric_without_a_place_of_its_own_still_appears(mart: Mart) -> None:
+    published = read_published(mart)
+    added = published.metrics["lesions"].model_copy(update={"metric": "brand_new", "title": "Brand new"})
+    counted = published.results.get("lesions", "count")
+    assert counted is not None
+    with_it = replace(
+        published,
+        metrics={**published.metrics, "brand_new": added},
+        results=Results([*published.results, replace(counted, metric="brand_new")]),
+    )
+    centers = groups([("a", "A"), ("b", "B")])
+    shown = sections(published, FACTS, centers)
+    (section,) = further(with_it, [s for s in shown if s.anchor != "further"], centers)
+    (table,) = section.parts
+    assert isinstance(table, Table)
+    cells = [line.cells for line in table.lines if line.anchor == "metric-brand_new"]
+    assert cells == [("count", "105", "", "")]
 
 
 def test_page_holds_no_key_of_a_patient_or_lesion(mart: Mart, text: str) -> None:
@@ -161,7 +204,7 @@ def test_page_holds_no_key_of_a_patient_or_lesion(mart: Mart, text: str) -> None
     ],
 )
 def test_figures_stand_in_their_rows(page: Page, first: str, cells: list[str]) -> None:
-    assert page.row(first)[1 : len(cells) + 1] == cells
+    assert page.has_row(first, *cells)
 
 
 def test_checks_of_older_runs_are_not_shown(text: str) -> None:
@@ -216,7 +259,7 @@ def test_an_empty_cohort_still_gives_a_report(warehouse: Warehouse) -> None:
         refresh(tx, RUN)
     page = Page(render(warehouse, FACTS))
     assert page.open == []
-    assert page.row("Patients, n")[1:] == ["0", "0", "0"]
+    assert page.has_row("Patients, n", "0", "0", "0")
 
 
 def test_a_release_without_results_is_refused(warehouse: Warehouse) -> None:

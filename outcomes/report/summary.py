@@ -1,0 +1,83 @@
+"""The page at a glance: the headline figures, and what is new since the last run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from outcomes.report.facts import Published, ReportFacts
+from outcomes.report.history import HEADLINES, Headline, Run, detail, has_moved, runs, value, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One headline figure: its value in large type, what belongs to it, and how it moved."""
+
+    label: str
+    metric: str
+    value: str
+    detail: str
+    change: str
+    has_moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One sentence on what is new; `needs_attention` marks what somebody has to look at."""
+
+    text: str
+    anchor: str = ""
+    needs_attention: bool = False
+
+
+def tiles(published: Published) -> list[Tile]:
+    """The headline figures of the published run, each beside that of the run before."""
+    *earlier, now = runs(published.rows["history"])
+    before = earlier[-1] if earlier else None
+    return [_tile(headline, before, now) for headline in HEADLINES if headline in now.figures]
+
+
+def news(published: Published, facts: ReportFacts) -> list[News]:
+    """What is new since the last run: centers that were not read, figures that moved, checks that failed."""
+    return [*_centers(facts), *_moved(runs(published.rows["history"])), *_checks(published)]
+
+
+def _tile(headline: Headline, before: Run | None, now: Run) -> Tile:
+    row = now.figures.get(headline)
+    moved = before is not None and has_moved(headline, before, now)
+    return Tile(
+        headline.label,
+        headline.metric,
+        value(headline, row),
+        detail(headline, row),
+        f"was {whole(headline, before.figures.get(headline))}" if before and moved else "",
+        moved,
+    )
+
+
+def _centers(facts: ReportFacts) -> Iterator[News]:
+    for center in facts.centers:
+        if not center.is_complete:
+            text = f"{center.name}: the newest sync was incomplete; its figures may be older than the others."
+            yield News(text, "centers", needs_attention=True)
+
+
+def _moved(found: Sequence[Run]) -> Iterator[News]:
+    if len(found) < 2:
+        yield News("This is the first run: from the next one on, what has moved stands here.", "history")
+        return
+    before, now = found[-2], found[-1]
+    since = f"since run {before.run_id}" + (f" of {before.day.isoformat()}" if before.day else "")
+    moved = [headline for headline in HEADLINES if has_moved(headline, before, now)]
+    if not moved:
+        yield News(f"No headline figure has moved {since}.", "history")
+    for headline in moved:
+        was, is_now = (whole(headline, run.figures.get(headline)) for run in (before, now))
+        yield News(f"{headline.label}: {is_now}, was {was} {since}.", "history")
+
+
+def _checks(published: Published) -> Iterator[News]:
+    checks = published.rows["checks"]
+    violated = [row for row in checks if row["status"] != "passed"]
+    if checks:
+        passed = f"{len(checks) - len(violated)} of {len(checks)} quality checks passed"
+        names = ", ".join(row["check_name"].replace("_", " ") for row in violated)
+        yield News(f"{passed}; to look at: {names}." if violated else f"{passed}.", "quality")
