@@ -13,6 +13,7 @@ from mappings.errors import CryocohortError
 from service.cli_audit import audit
 from service.cli_check import check
 from service.cli_codes import codes
+from service.cli_init import init
 
 if TYPE_CHECKING:
     from ingest.sync import Progress
@@ -29,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(init)
 app.command()(check)
 app.add_typer(codes, name="codes")
 app.add_typer(audit, name="audit")

@@ -48,13 +48,18 @@ def _center_folders(folder: Path) -> list[Path]:
     return found
 
 
-def _center(folder: Path) -> CenterSettings:
-    if not CENTER_ID.fullmatch(folder.name):
+def require_center_id(center_id: str, where: str) -> None:
+    """Raise ConfigError, which says `where`, unless a center may be called so."""
+    if not CENTER_ID.fullmatch(center_id):
         raise ConfigError(
-            f"{folder}: the folder's name is the center's id and must be"
-            " lower-case letters, digits and hyphens.",
-            "rename the folder, for example to `center-a`.",
+            f"{where}: a center's id must be a lower-case letter, then at most 30 lower-case letters, digits"
+            " and hyphens; it names the center's folder.",
+            "choose another, for example `north`.",
         )
+
+
+def _center(folder: Path) -> CenterSettings:
+    require_center_id(folder.name, str(folder))
     return CenterSettings(folder.name, folder, _model(folder / "center.toml", CenterFile))
 
 

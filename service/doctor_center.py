@@ -1,12 +1,14 @@
 """The part of a check that concerns one center: its secrets, codes and views, then its server."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from ingest.budget import RetryPolicy
 from ingest.center import Center
 from ingest.client import FhirClient
+from ingest.origin import origin_of
 from mappings.errors import ConfigError, TerminologyError, ViewError
 from mappings.terminology import load_aliases, load_codes
 from mappings.terminology_check import check_center as check_codes
@@ -20,6 +22,9 @@ from warehouse.flat_plan import plan_flat
 # Somebody waits for the answer: a server that needs five tries in a minute is told as failing.
 PATIENCE = RetryPolicy(retries=1, backoff=0.5, max_wait=5.0, body_tries=2)
 
+# No server is ever there (RFC 2606): the shipped example, not yet edited.
+RESERVED = re.compile(r"(^|\.)example(\.(com|net|org))?$")
+
 
 def check_center(
     settings: Settings, center: CenterSettings, clock: Callable[[], dt.datetime]
@@ -29,11 +34,26 @@ def check_center(
     secrets, reached = _secrets(alone, center)
     codes, build = _codes(alone, center)
     findings = [secrets, codes, *_views(center, build)]
+    example = _example(center)
+    if example is not None:
+        return [*findings, example, skipped(center.center_id, "server", "there is none to ask yet")], None
     if reached is None:
         return [*findings, skipped(center.center_id, "server", "not asked without its secrets")], None
     with FhirClient(reached, PATIENCE, clock) as client:
         found, facts = check_server(client, center.file.auth.kind, build, clock)
     return [*findings, *found], facts
+
+
+def _example(center: CenterSettings) -> Finding | None:
+    """The finding on a base URL that only its operator knows and that nobody has filled in yet."""
+    origin = origin_of(center.file.base_url)
+    if origin is None or not RESERVED.search(origin.host):
+        return None
+    unset = ConfigError(
+        f"{center.key_name('base_url')} is still that of the example.",
+        "put the FHIR base of the center's server there; compare name, fhir_version and [auth] as well.",
+    )
+    return failed(center.center_id, "base_url", unset)
 
 
 def _secrets(alone: Settings, center: CenterSettings) -> tuple[Finding, Center | None]:

@@ -1,12 +1,12 @@
 """The demo's folder: the shipped configuration, pointed at the two loopback servers, with fresh keys."""
 
 import re
-import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from service.configuration import shipped_configuration
+from service.new_workplace import write_key
 
 
 def prepare(folder: Path, base_urls: Mapping[str, str]) -> Path:
@@ -17,7 +17,8 @@ def prepare(folder: Path, base_urls: Mapping[str, str]) -> Path:
     for center_id, base_url in base_urls.items():
         center = config / "centers" / center_id
         _set(center / "center.toml", "base_url", f'"{base_url}"')
-        _write_key(center / "pseudonym.key")
+        # Kept when the demo runs again in this folder.
+        write_key(center / "pseudonym.key")
     return config
 
 
@@ -26,10 +27,3 @@ def _set(path: Path, key: str, value: str) -> None:
     if changes != 1:
         raise AssertionError(f"{path.name} sets {key} {changes} times")
     path.write_text(text, encoding="utf-8")
-
-
-def _write_key(path: Path) -> None:
-    # Kept when the demo runs again in this folder: another key would give everybody another pseudonym.
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(32))

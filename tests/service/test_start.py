@@ -1,0 +1,44 @@
+"""`--help` is there at once: what it imports is listed, because a time would depend on the machine."""
+
+import json
+import subprocess
+import sys
+
+SHOW_HELP = """
+import json, sys
+before = set(sys.modules)
+from service.cli import app
+try:
+    app(["--help"])
+except SystemExit as end:
+    assert end.code == 0
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+# The command line, what draws its help, and what they need themselves (rich takes attrs where it is there).
+THIRD_PARTY = {
+    "annotated_doc", "attr", "attrs", "click", "markdown_it", "mdurl", "pygments", "rich", "shellingham", "typer",
+    "typing_extensions",
+}  # fmt: skip
+OURS = {"service", "mappings", "mappings.errors"}
+
+
+def imported() -> list[str]:
+    ended = subprocess.run([sys.executable, "-c", SHOW_HELP], capture_output=True, text=True, check=True)
+    modules: list[str] = json.loads(ended.stdout.splitlines()[-1])
+    return modules
+
+
+def test_help_imports_no_heavy_library() -> None:
+    names = {module.split(".")[0] for module in imported()}
+    ours = {"service", "mappings", "warehouse", "outcomes", "ingest"}
+    private = {name for name in names if name.startswith("_")}
+    foreign = names - set(sys.stdlib_module_names) - ours - private
+    assert "typer" in foreign
+    assert foreign <= THIRD_PARTY
+
+
+def test_help_imports_nothing_of_ours_but_the_commands_and_the_errors() -> None:
+    packages = ("service", "mappings", "warehouse", "outcomes", "ingest")
+    ours = {module for module in imported() if module.split(".")[0] in packages}
+    assert {module for module in ours - OURS if not module.startswith("service.cli")} == set()
+    assert "service.cli_output" not in ours
