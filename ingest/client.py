@@ -37,6 +37,7 @@ from ingest.smart import Patience, SmartTokens
 from ingest.stream import Caps, EncodingError, OversizeError, decoded
 from ingest.streams import Streams
 from ingest.tls import Cause, cause_of
+from ingest.traffic import Meter
 from ingest.transport import BoundedAdapter
 from mappings.errors import ForbiddenError, ServerError, SignInError, UnreachableError
 
@@ -87,6 +88,7 @@ class FhirClient:
         self.habits = Habits()
         self.lanes = Lanes(center.concurrency)
         self.policy = policy or RetryPolicy()
+        self.meter = Meter()
         self._budget = Budget(center, self.policy, monotonic)
         source = _credential(center, self.policy, clock)
         self._tokens = source if isinstance(source, SmartTokens) else None
@@ -94,7 +96,7 @@ class FhirClient:
         self._session = open_session(
             center.tls, BoundedAdapter(self.policy.exchange_seconds, center.concurrency)
         )
-        self._streams = Streams(center, self._auth, self._tokens)
+        self._streams = Streams(center, self._auth, self._tokens, self.meter)
         self._down: UnreachableError | None = None
         self._is_down = threading.Event()  # wakes those who wait for another try
 
@@ -294,12 +296,16 @@ class FhirClient:
 
     def _send(self, prepared: requests.PreparedRequest, resource_type: str) -> _Attempt:
         timeout = (self.center.connect_timeout, self.center.read_timeout)
+        self.meter.sent(resource_type)
         try:
             response = self._session.send(prepared, timeout=timeout, allow_redirects=False, stream=True)
         except requests.RequestException as error:
             return _Attempt(cause=cause_of(error))
         with response:
-            return self._read(response, resource_type)
+            try:
+                return self._read(response, resource_type)
+            finally:
+                self.meter.received(resource_type, response.raw.tell())
 
     def _read(self, response: requests.Response, resource_type: str) -> _Attempt:
         try:

@@ -111,6 +111,7 @@ class Landing:
         _drain(waiting, chunk, down_to=0)
         chunk.remarks += answer.remarks
         total += self._land(task, chunk, answer.watermark, set_back)
+        self._tally.spend(task.ask.resource_type.name, self._context.now() - answer.asked_at)
         self._tell(task, answer)
         return total
 

@@ -21,8 +21,10 @@ from ingest.smart import SmartTokens
 from ingest.source import ByExport
 from ingest.stream import BrokenStreamError
 from ingest.tls import Tls, cause_of
+from ingest.traffic import Meter
 from ingest.transport import BoundedAdapter
 from mappings.errors import ServerError, UnreachableError
+from warehouse.type_sync import EXPORT
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -30,8 +32,9 @@ _CHUNK_BYTES = 64 * 1024
 class Streams:
     """Opens exchanges with one center's origins; for several threads."""
 
-    def __init__(self, center: Center, auth: OriginAuth, tokens: SmartTokens | None) -> None:
+    def __init__(self, center: Center, auth: OriginAuth, tokens: SmartTokens | None, meter: Meter) -> None:
         self._center = center
+        self._meter = meter
         self._auth = auth
         self._tokens = tokens
         seconds = center.max_duration.total_seconds()
@@ -54,7 +57,10 @@ class Streams:
         is_own = self._require_known(request.url)
         with self._response(request, is_own=is_own) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            yield Stream(response.status_code, request.url, headers, _chunks(response))
+            try:
+                yield Stream(response.status_code, request.url, headers, _chunks(response))
+            finally:
+                self._meter.received(EXPORT, response.raw.tell())
 
     def _response(self, request: StreamRequest, *, is_own: bool) -> requests.Response:
         session = self._own if is_own else self._others
@@ -72,6 +78,7 @@ class Streams:
 
     def _sent(self, session: requests.Session, prepared: requests.PreparedRequest) -> requests.Response:
         timeout = (self._center.connect_timeout, self._center.read_timeout)
+        self._meter.sent(EXPORT)
         try:
             return session.send(prepared, timeout=timeout, allow_redirects=False, stream=True)
         except requests.RequestException as error:

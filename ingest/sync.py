@@ -50,7 +50,7 @@ def sync_center(
                 _Sync(center, client, warehouse, context, tally).run()
     except (ServerError, SignInError) as error:
         tally.fail(error)
-    return tally.report(client.remarks)
+    return tally.report(client.remarks, client.meter.by_subject())
 
 
 class _Sync:

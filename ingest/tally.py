@@ -1,22 +1,33 @@
 """How a center's sync goes, counted by all its threads, and the report made of it."""
 
+import datetime as dt
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ingest.traffic import Traffic
 from mappings.errors import CryocohortError
 from warehouse.dating import Undated
 from warehouse.land import LandCounts
+from warehouse.type_sync import TypeSync
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Queries asked of one type, and the seconds from each to its landing, added up."""
+
+    asked: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class CenterReport:
     """How a center's sync ended: complete, or incomplete with reasons fit to show.
 
-    `counts` are by resource type, `departed` how many of a type left the warehouse; `remarks` are what an
-    operator should know although it is no failure; `error` is the first failure of the center or of one of
-    its types.
+    `counts` are by resource type, `departed` how many of a type left the warehouse, `efforts` and `traffic`
+    what it took; `remarks` are what an operator should know although it is no failure; `error` is the first
+    failure of the center or of one of its types.
     """
 
     center_id: str
@@ -27,6 +38,32 @@ class CenterReport:
     remarks: tuple[str, ...]
     error: CryocohortError | None
     departed: Mapping[str, int] = field(default_factory=dict)
+    efforts: Mapping[str, Effort] = field(default_factory=dict)
+    traffic: Mapping[str, Traffic] = field(default_factory=dict)
+
+    def account(self, run_id: int) -> list[TypeSync]:
+        """The report in numbers, one row a resource type, in their order; for the ledger."""
+        names = sorted({*self.counts, *self.departed, *self.efforts, *self.traffic})
+        return [self._account(run_id, name) for name in names]
+
+    def _account(self, run_id: int, name: str) -> TypeSync:
+        counts = self.counts.get(name, LandCounts(0, 0, 0, 0))
+        effort, traffic = self.efforts.get(name, Effort()), self.traffic.get(name, Traffic())
+        return TypeSync(
+            run_id=run_id,
+            center_id=self.center_id,
+            resource_type=name,
+            asked=effort.asked,
+            received=counts.received,
+            new=counts.new,
+            changed=counts.landed - counts.new,
+            unchanged=counts.unchanged,
+            deleted=self.departed.get(name, 0),
+            quarantined=counts.quarantined,
+            seconds=round(effort.seconds, 3),
+            requests=traffic.requests,
+            bytes=traffic.bytes,
+        )
 
 
 class Tally:
@@ -37,6 +74,7 @@ class Tally:
         self._lock = threading.Lock()
         self._counts: dict[str, LandCounts] = {}
         self._departed: dict[str, int] = {}
+        self._efforts: dict[str, Effort] = {}
         self._warnings = 0
         self._reasons: dict[str, None] = {}
         self._remarks: dict[str, None] = {}
@@ -48,6 +86,13 @@ class Tally:
         with self._lock:
             self._counts[resource_type] = self._counts.get(resource_type, LandCounts(0, 0, 0, 0)) + counts
             self._warnings += warnings
+
+    def spend(self, resource_type: str, took: dt.timedelta) -> None:
+        """A query was asked and what came of it has landed, whether whole or not."""
+        with self._lock:
+            known = self._efforts.get(resource_type, Effort())
+            seconds = known.seconds + max(0.0, took.total_seconds())
+            self._efforts[resource_type] = Effort(known.asked + 1, seconds)
 
     def depart(self, resource_type: str, resources: int) -> None:
         """Resources of the type have left the warehouse."""
@@ -94,8 +139,8 @@ class Tally:
         with self._lock:
             return resource_type in self._failed_types
 
-    def report(self, remarks: tuple[str, ...]) -> CenterReport:
-        """How it ended; the remarks are the client's, and come before the sync's own."""
+    def report(self, remarks: tuple[str, ...], traffic: Mapping[str, Traffic]) -> CenterReport:
+        """How it ended; remarks and traffic are the client's, and its remarks come before the sync's own."""
         with self._lock:
             return CenterReport(
                 center_id=self._center_id,
@@ -106,4 +151,6 @@ class Tally:
                 remarks=(*remarks, *self._remarks),
                 error=self._error,
                 departed=dict(self._departed),
+                efforts=dict(self._efforts),
+                traffic=traffic,
             )

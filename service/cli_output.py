@@ -3,7 +3,7 @@
 import csv
 import datetime as dt
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # each of these brings a heavy library, and a command should 
     from service.status import Status, Step
     from warehouse.audit import Entry
     from warehouse.built import BuiltTable
+    from warehouse.type_sync import TypeSync
 
 STATE_STYLES = {"as printed": "green", "known difference": "yellow", "different": "bold red"}
 
@@ -94,18 +95,23 @@ def shown_progress() -> Iterator["SyncProgress"]:
 
 def show_sync(report: "SyncReport") -> None:
     """What each center sent, what became of it, and the tables that it was mapped into."""
-    table = _table("Center", "Resource type", "received", "new or changed", "unchanged", "quarantined")
+    show_account([row for center in report.centers for row in center.account(report.run_id)])
     for center in report.centers:
-        for resource_type, counts in sorted(center.counts.items()):
-            numbers = (counts.received, counts.landed, counts.unchanged, counts.quarantined)
-            table.add_row(center.center_id, resource_type, *(f"{number:,}" for number in numbers))
-    console.print(table)
-    for center in report.centers:
-        for resource_type, departed in sorted(center.departed.items()):
-            console.print(f"center {center.center_id}: {departed:,} {resource_type} left the warehouse")
         for remark in center.remarks:
             console.print(f"[yellow]{escape(remark)}[/]", soft_wrap=True)
     show_built(report.mapped)
+
+
+def show_account(rows: Sequence["TypeSync"]) -> None:
+    """What was asked of each center for each type, what came, what became of it, and what it took."""
+    names = ("asked", "received", "new", "changed", "unchanged", "deleted", "quarantined", "requests", "kB")
+    table = _table("Center", "Resource type", *names, "seconds", numbers={*names, "seconds"})
+    for row in rows:
+        counts = (row.asked, row.received, row.new, row.changed, row.unchanged, row.deleted, row.quarantined)
+        numbers = (*counts, row.requests, round(row.bytes / 1000))
+        shown = (f"{number:,}" for number in numbers)
+        table.add_row(row.center_id, row.resource_type, *shown, f"{row.seconds:,.1f}")
+    console.print(table)
 
 
 def show_built(tables: Sequence["BuiltTable"]) -> None:
@@ -141,7 +147,7 @@ def show_refresh(report: "RefreshReport") -> None:
 
 def show_comparison(comparisons: Sequence["Comparison"]) -> None:
     """Each figure, what the publication prints and what was computed."""
-    table = _table("Figure", "printed", "computed", "")
+    table = _table("Figure", "printed", "computed", "", numbers={"printed", "computed"})
     for row in comparisons:
         style = STATE_STYLES[row.state]
         table.add_row(escape(row.figure), row.printed, row.computed, f"[{style}]{row.state}[/]")
@@ -167,7 +173,7 @@ def show_status(status: "Status", problems: Sequence[str], next_starts: Mapping[
         centers.add_row(sync.center_id, sync.status, _minute(complete), escape(sync.reason))
     console.print(centers)
     if status.quarantine:
-        faults = _table("Center", "Resource type", "Rule", "Path", "quarantined")
+        faults = _table("Center", "Resource type", "Rule", "Path", "quarantined", numbers={"quarantined"})
         for fault in status.quarantine:
             place = (fault.center_id, fault.resource_type, escape(fault.rule), escape(fault.path))
             faults.add_row(*place, f"{fault.resources:,}")
@@ -217,16 +223,8 @@ def _minute(moment: dt.datetime | None) -> str:
     return "never" if moment is None else moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str, numbers: Collection[str] = ()) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        is_number = column in {
-            "received",
-            "new or changed",
-            "unchanged",
-            "quarantined",
-            "printed",
-            "computed",
-        }
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     return table

@@ -49,6 +49,7 @@ from warehouse.mart import open_mart
 from warehouse.publish import Release, publish
 from warehouse.quality import CheckResult, run_checks
 from warehouse.runs import CenterSync, RunKind, RunStatus, finish_center, finish_run, start_run
+from warehouse.type_sync import note_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def sync_night(night: Night, demand: ReconcileDemand | None = None) -> SyncRepor
             centers = _sync_centers(settings, warehouse, context)
         for center in centers:
             finish_center(warehouse, _center_sync(run.run_id, center, night.clock()))
+        note_types(warehouse, [row for center in centers for row in center.account(run.run_id)])
         mapped, view_error = _map_landed(night, warehouse, run)
         _fail_unless_complete(centers)
         _fail_if_too_much_is_invalid(settings, warehouse)

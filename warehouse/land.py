@@ -49,7 +49,7 @@ def land(warehouse: Warehouse, unit: Unit) -> LandCounts:
                 departures.come_back(transaction, _place(unit), _new_ids(accepted))
                 _add_members(transaction, unit)
                 _move_watermarks(transaction, unit)
-                counts = _counts(unit, len(changed))
+                counts = _counts(unit, accepted)
                 _add_step(transaction, unit, counts)
         except BaseException:
             if written is not None:
@@ -159,9 +159,11 @@ def _move_watermarks(transaction: Transaction, unit: Unit) -> None:
     transaction.insert("ops.coverage", list(rows.values()))
 
 
-def _counts(unit: Unit, changed: int) -> LandCounts:
+def _counts(unit: Unit, accepted: Sequence[Accepted]) -> LandCounts:
     refused = {(fault.resource_id, fault.content_hash) for fault in unit.quarantined}
-    return LandCounts(unit.received, changed, len(unit.landed) - changed, len(refused))
+    changed = sum(entry.is_changed for entry in accepted)
+    new = sum(entry.is_changed and entry.before is None for entry in accepted)
+    return LandCounts(unit.received, changed, len(unit.landed) - changed, len(refused), new)
 
 
 def _add_step(transaction: Transaction, unit: Unit, counts: LandCounts) -> None:

@@ -64,12 +64,16 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class LandCounts:
-    """What became of a unit: resources received, landed (new or changed), unchanged, quarantined."""
+    """What became of a unit: resources received, landed (new or changed), unchanged, quarantined.
+
+    `new` are those of the landed that were not there before.
+    """
 
     received: int
     landed: int
     unchanged: int
     quarantined: int
+    new: int = 0
 
     def __add__(self, other: "LandCounts") -> "LandCounts":
         """The counts of two units together."""
@@ -78,4 +82,5 @@ class LandCounts:
             self.landed + other.landed,
             self.unchanged + other.unchanged,
             self.quarantined + other.quarantined,
+            self.new + other.new,
         )

@@ -94,7 +94,7 @@ def test_no_center_is_an_error(folder: Path) -> None:
 
 def test_a_center_folder_needs_a_usable_id(folder: Path) -> None:
     (folder / "centers" / "a").rename(folder / "centers" / "Center A")
-    with pytest.raises(ConfigError, match="must be lower-case"):
+    with pytest.raises(ConfigError, match="must be a lower-case letter"):
         load_settings(folder)
 
 

@@ -15,10 +15,8 @@ except SystemExit as end:
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 # The command line, what draws its help, and what they need themselves (rich takes attrs where it is there).
-THIRD_PARTY = {
-    "annotated_doc", "attr", "attrs", "click", "markdown_it", "mdurl", "pygments", "rich", "shellingham", "typer",
-    "typing_extensions",
-}  # fmt: skip
+THIRD_PARTY = {"annotated_doc", "attr", "attrs", "click", "markdown_it", "mdurl", "pygments", "rich"}
+THIRD_PARTY |= {"shellingham", "typer", "typing_extensions"}
 OURS = {"service", "mappings", "mappings.errors"}
 
 

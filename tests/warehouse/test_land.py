@@ -36,7 +36,7 @@ def files(folder: Path) -> list[str]:
 
 def test_a_new_resource_lands_with_its_text_unchanged(warehouse: Warehouse) -> None:
     new = patient(weight="7.10")
-    assert land(warehouse, unit(a_run(warehouse), new)) == LandCounts(1, 1, 0, 0)
+    assert land(warehouse, unit(a_run(warehouse), new)) == LandCounts(1, 1, 0, 0, 1)
     assert current(warehouse) == {"p1": new.body}
 
 
@@ -136,7 +136,7 @@ def test_content_that_comes_back_within_a_run_is_current_once(warehouse: Warehou
 
 
 def test_duplicates_inside_a_unit_are_stored_once(warehouse: Warehouse) -> None:
-    assert land(warehouse, unit(a_run(warehouse), patient(), patient())) == LandCounts(2, 1, 1, 0)
+    assert land(warehouse, unit(a_run(warehouse), patient(), patient())) == LandCounts(2, 1, 1, 0, 1)
     assert warehouse.rows("SELECT versions FROM ops.segment") == [{"versions": 1}]
 
 
