@@ -146,7 +146,7 @@ def status(
     if as_json:
         typer.echo(json_text(status, found, starts))
     else:
-        show_status(status, found, starts)
+        show_status(status, found, starts, now)
     if found:
         raise typer.Exit(12)
 

@@ -157,7 +157,9 @@ def show_comparison(comparisons: Sequence["Comparison"]) -> None:
             console.print(f"[yellow]{escape(row.figure)}[/]: {escape(row.reason)}")
 
 
-def show_status(status: "Status", problems: Sequence[str], next_starts: Mapping["Step", dt.datetime]) -> None:
+def show_status(
+    status: "Status", problems: Sequence[str], next_starts: Mapping["Step", dt.datetime], now: dt.datetime
+) -> None:
     """Health, the last runs, the centers, the quarantine and what comes next."""
     console.print("[bold red]not healthy[/]" if problems else "[green]healthy[/]")
     for problem in problems:
@@ -172,6 +174,7 @@ def show_status(status: "Status", problems: Sequence[str], next_starts: Mapping[
         complete = last_complete.get(sync.center_id)
         centers.add_row(sync.center_id, sync.status, _minute(complete), escape(sync.reason))
     console.print(centers)
+    _show_types(status, now)
     if status.quarantine:
         faults = _table("Center", "Resource type", "Rule", "Path", "quarantined", numbers={"quarantined"})
         for fault in status.quarantine:
@@ -184,6 +187,32 @@ def show_status(status: "Status", problems: Sequence[str], next_starts: Mapping[
         )
     for step, start in next_starts.items():
         console.print(f"next {step}: {_minute(start)} UTC")
+
+
+def _show_types(status: "Status", now: dt.datetime) -> None:
+    """How far each type of each center is, and when its ids were compared last."""
+    if not status.types:
+        return
+    numbers = {"age (h)", "resources", "quarantined"}
+    table = _table(
+        "Center",
+        "Resource type",
+        "read up to (UTC)",
+        *("age (h)", "resources", "quarantined"),
+        "ids compared (UTC)",
+        numbers=numbers,
+    )
+    for each in status.types:
+        hours = "" if each.read_up_to is None else f"{(now - each.read_up_to).total_seconds() / 3600:,.0f}"
+        table.add_row(
+            each.center_id,
+            each.resource_type,
+            _minute(each.read_up_to),
+            hours,
+            *(f"{each.resources:,}", f"{each.quarantined:,}"),
+            _minute(each.compared_at),
+        )
+    console.print(table)
 
 
 def show_checkup(checkup: "Checkup") -> None:

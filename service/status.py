@@ -16,7 +16,15 @@ from mappings.errors import NothingPublishedError, WarehouseError
 from service.settings import Settings
 from service.wall_clock import WallClockTrigger
 from warehouse.connection import Warehouse
-from warehouse.health import LastRelease, OpenFaults, last_release, latest_center_syncs, open_faults
+from warehouse.health import (
+    LastRelease,
+    OpenFaults,
+    TypeState,
+    last_release,
+    latest_center_syncs,
+    open_faults,
+    type_states,
+)
 from warehouse.runs import (
     CenterSync,
     Run,
@@ -36,7 +44,7 @@ STEPS: tuple[Step, ...] = ("sync", "refresh")
 class Status:
     """What the ledger says: runs (newest first), the newest of each kind that ended and that was complete.
 
-    `latest` and `complete` are each center's newest and newest complete sync.
+    `latest` and `complete` are each center's newest and newest complete sync; `types` how far each type is.
     """
 
     runs: tuple[Run, ...]
@@ -46,6 +54,7 @@ class Status:
     complete: tuple[CenterSync, ...]
     quarantine: tuple[OpenFaults, ...]
     release: LastRelease | None
+    types: tuple[TypeState, ...] = ()  # a file of an earlier version has none
 
 
 _STATUS = TypeAdapter(Status)
@@ -61,6 +70,7 @@ def note_status(warehouse: Warehouse) -> None:
         complete=tuple(last_complete_syncs(warehouse).values()),
         quarantine=tuple(open_faults(warehouse)),
         release=last_release(warehouse),
+        types=tuple(type_states(warehouse)),
     )
     path = _path(warehouse.folder)
     aside = path.with_suffix(".new")

@@ -28,6 +28,23 @@ class QuarantineShare:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeState:
+    """How far one type of one center is: every patient's resources are here as of `read_up_to`.
+
+    `read_up_to` is the server's time, None when some patient of the cohort was never read completely.
+    `compared_at` and `departed` tell of the last comparison of ids, None before the first.
+    """
+
+    center_id: str
+    resource_type: str
+    read_up_to: dt.datetime | None
+    resources: int
+    quarantined: int
+    compared_at: dt.datetime | None
+    departed: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LastRelease:
     """The newest release in the ledger."""
 
@@ -66,6 +83,51 @@ def last_release(warehouse: Warehouse) -> LastRelease | None:
         "SELECT release, run_id, published_at FROM ops.release ORDER BY release DESC LIMIT 1"
     )
     return LastRelease(**rows[0]) if rows else None
+
+
+_TYPE_STATES = """
+WITH member AS (
+    SELECT center_id, patient_id FROM ops.cohort_member WHERE left_run_id IS NULL
+),
+covered AS (
+    SELECT coverage.center_id, coverage.resource_type, min(coverage.watermark) AS read_up_to,
+        count(member.patient_id) AS patients
+    FROM ops.coverage LEFT JOIN member USING (center_id, patient_id)
+    WHERE coverage.patient_id = '' OR member.patient_id IS NOT NULL
+    GROUP BY ALL
+),
+stored AS (
+    SELECT center_id, resource_type, count(*) AS resources FROM ops.head GROUP BY ALL
+),
+refused AS (
+    SELECT center_id, resource_type, count(DISTINCT resource_id) AS quarantined
+    FROM ops.quarantine WHERE is_open GROUP BY ALL
+),
+compared AS (
+    SELECT center_id, resource_type, finished_at AS compared_at, departed FROM ops.reconciliation
+    QUALIFY row_number() OVER (PARTITION BY center_id, resource_type ORDER BY run_id DESC) = 1
+),
+asked AS (
+    SELECT DISTINCT center_id, resource_type FROM ops.type_sync WHERE asked > 0
+    UNION SELECT center_id, resource_type FROM covered
+)
+SELECT asked.center_id, asked.resource_type,
+    CASE WHEN covered.patients = (SELECT count(*) FROM member WHERE member.center_id = asked.center_id)
+        THEN covered.read_up_to END AS read_up_to,
+    coalesce(stored.resources, 0) AS resources, coalesce(refused.quarantined, 0) AS quarantined,
+    compared.compared_at, compared.departed
+FROM asked
+LEFT JOIN covered USING (center_id, resource_type)
+LEFT JOIN stored USING (center_id, resource_type)
+LEFT JOIN refused USING (center_id, resource_type)
+LEFT JOIN compared USING (center_id, resource_type)
+ORDER BY asked.center_id, asked.resource_type
+"""
+
+
+def type_states(warehouse: Warehouse) -> list[TypeState]:
+    """How far each type of each center is that was ever asked for."""
+    return [TypeState(**row) for row in warehouse.rows(_TYPE_STATES)]
 
 
 def latest_center_syncs(warehouse: Warehouse) -> list[CenterSync]:

@@ -144,6 +144,30 @@ def test_status_of_a_good_night_is_healthy(first_night: Night1) -> None:
     assert {center["center_id"] for center in status["complete"]} == {"a", "b"}
     assert set(status["next_starts"]) == {"sync", "refresh"}
     assert sum(fault["resources"] for fault in status["quarantine"]) == 4
+    types = {(each["center_id"], each["resource_type"]): each for each in status["types"]}
+    assert len(types) == 12
+    assert types["a", "Patient"]["resources"] == 48
+    assert sum(each["quarantined"] for each in types.values()) == 4
+    assert all(each["read_up_to"] for each in types.values())
+    assert all(each["compared_at"] is None for each in types.values())
+
+
+def test_status_shows_how_far_each_type_of_each_center_is(first_night: Night1) -> None:
+    told = cryocohort("status", "--config", str(first_night.study.config)).stdout
+    (line,) = re.findall(r"(?m)^a +Patient +(\S+ \S+) +(\d+) +48 +0 +never", told)
+    assert line[1] == "0"
+    assert re.search(r"(?m)^next refresh: ", told)
+
+
+def test_a_type_that_was_never_read_completely_is_told(study: Study) -> None:
+    study.sync()
+    study.work(
+        "DELETE FROM ops.coverage WHERE center_id = 'b' AND resource_type = 'Patient' AND patient_id <> ''"
+    )
+    study.refresh()
+    status = json.loads(cryocohort("status", "--json", "--config", str(study.config)).stdout)
+    never = [(each["center_id"], each["resource_type"]) for each in status["types"] if not each["read_up_to"]]
+    assert never == [("b", "Patient")]
 
 
 def test_demo_shows_every_figure_and_leaves_its_report(tmp_path: Path) -> None:

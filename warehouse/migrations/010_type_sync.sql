@@ -23,10 +23,11 @@ COMMENT ON COLUMN ops.type_sync.asked IS 'Queries asked, whether answered or not
 COMMENT ON COLUMN ops.type_sync.received IS 'Resources received, duplicates included.';
 COMMENT ON COLUMN ops.type_sync.new IS 'Resources stored that were not in the warehouse.';
 COMMENT ON COLUMN ops.type_sync.changed IS 'Resources stored in another version than before.';
-COMMENT ON COLUMN ops.type_sync.unchanged IS 'Resources whose current version was already stored, or is newer.';
+COMMENT ON COLUMN ops.type_sync.unchanged
+IS 'Resources whose current version was already stored, or is newer.';
 COMMENT ON COLUMN ops.type_sync.deleted IS 'Resources that left the warehouse.';
 COMMENT ON COLUMN ops.type_sync.quarantined IS 'Resources refused by the gate.';
 COMMENT ON COLUMN ops.type_sync.seconds
-IS 'Time from each query to its landing; of queries that ran at the same time, added up.';
+IS 'Time from each query to its landing; that of queries that ran at the same time is added up.';
 COMMENT ON COLUMN ops.type_sync.requests IS 'HTTP requests sent, repeated ones included.';
 COMMENT ON COLUMN ops.type_sync.bytes IS 'Bytes of the bodies received, as they came over the wire.';
