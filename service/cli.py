@@ -14,6 +14,7 @@ from service.cli_audit import audit
 from service.cli_check import check
 from service.cli_codes import codes
 from service.cli_init import init
+from service.cli_quarantine import quarantine
 
 if TYPE_CHECKING:
     from ingest.sync import Progress
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(init)
 app.command()(check)
 app.add_typer(codes, name="codes")
+app.add_typer(quarantine, name="quarantine")
 app.add_typer(audit, name="audit")
 
 Config = Annotated[
