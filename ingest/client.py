@@ -186,7 +186,7 @@ class FhirClient:
             return reply.resource
         codes = sorted({issue.code for issue in issues_of(reply.resource or {})})
         told = f" (OperationOutcome: {', '.join(codes)})" if codes else ""
-        message = self.said(f"answered {reply.status} to a search for {resource_type}{told}.")
+        message = self.said(f"answered {reply.status} to a request for {resource_type}{told}.")
         if reply.status == 401:
             raise SignInError(message, "check the credentials and what they may read.")
         if reply.status == 403:
@@ -279,11 +279,11 @@ class FhirClient:
             return attempt.reply
         if attempt.cause is not None:
             raise self._unreachable(
-                self.said(f"could not be reached for a search for {resource_type} ({attempt.cause.text})."),
+                self.said(f"could not be reached for a request for {resource_type} ({attempt.cause.text})."),
                 attempt.cause.next_step,
             )
         raise self._unreachable(
-            self.said(f"cut its answer to a search for {resource_type} short {tries} times."),
+            self.said(f"cut its answer to a request for {resource_type} short {tries} times."),
             "a proxy in between may limit size or time; try a smaller page_size.",
         )
 
@@ -324,7 +324,7 @@ class FhirClient:
             return _Attempt(_reply(response, None, is_oversize=True))
         if isinstance(error, EncodingError):
             raise self.failure(
-                f"answered a search for {resource_type} in a content encoding that was not asked for.",
+                f"answered a request for {resource_type} in a content encoding that was not asked for.",
                 "ask the center's server team, or that of the proxy before it.",
             )
         # Fewer bytes than announced, a missing last chunk, a gzip stream without its end, a slow drip.
@@ -334,7 +334,7 @@ class FhirClient:
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type not in _JSON_TYPES:
             raise self.failure(
-                f"answered a search for {resource_type} with {len(body)} bytes that are not JSON.",
+                f"answered a request for {resource_type} with {len(body)} bytes that are not JSON.",
                 "a sign-in page or a proxy may stand in front of the server; check base_url and credentials.",
             )
         try:
@@ -345,7 +345,7 @@ class FhirClient:
                     is_cut=True
                 )  # without a told length, a broken-off body looks like a whole one
             raise self.failure(
-                f"answered a search for {resource_type} with invalid JSON: {error}.",
+                f"answered a request for {resource_type} with invalid JSON: {error}.",
                 "ask the center's server team; nothing of this page was used.",
             ) from None
 

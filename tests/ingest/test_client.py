@@ -165,7 +165,7 @@ def test_a_failure_tells_status_type_and_issue_codes_and_nothing_else(
     server: responses.RequestsMock, client: FhirClient, status: int
 ) -> None:
     reply = refusal(server, client, status, json=OUTCOME)
-    with pytest.raises(ServerError, match=rf"answered {status} to a search for Observation") as caught:
+    with pytest.raises(ServerError, match=rf"answered {status} to a request for Observation") as caught:
         client.successful(reply, "Observation")
     assert "(OperationOutcome: processing, unknown)" in str(caught.value)
     assert "SECRET" not in str(caught.value)
