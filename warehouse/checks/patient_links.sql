@@ -7,13 +7,13 @@
 -- SELECT count(*) FROM core.patient_link
 -- """
 -- advice = """
--- A center that merges two patients moves everything to the one that stays. A replaced patient with
--- treatments of its own counts beside its survivor: ask the center to move them, or to undo the merge.
+-- What is filed under a replaced patient counts for its survivor, unless the center's links contradict each
+-- other or the survivor's Patient has not been received: ask the center to mend the links, or to send it.
 -- """
 SELECT
     link.center_id,
     link.patient_key,
-    coalesce(link.problem, 'replaced, with treatments of its own') AS reason
+    coalesce(link.problem, 'replaced by a patient who is not on file') AS reason
 FROM core.patient_link AS link
 LEFT JOIN core.patient AS patient ON link.patient_key = patient.patient_key
 WHERE link.problem IS NOT NULL OR patient.patient_key IS NOT NULL

@@ -5,6 +5,7 @@
 -- needs = [
 --     "flat.procedure", "flat.procedure_coding", "flat.procedure_reference", "flat.condition",
 --     "flat.body_structure_reference", "flat.concept", "flat.dated", "flat.site_set", "flat.tumor",
+--     "flat.survivor",
 -- ]
 -- reference = "Cazzato et al., Eur Radiol 2022;32:4137-4146; ICD-10-PCS tables 0P5 and 0Q5 (any energy)"
 -- definition = """
@@ -87,7 +88,7 @@ reason_site AS (
 SELECT
     procedure.center_id,
     procedure.procedure_key,
-    procedure.patient_key,
+    coalesce(survivor.survivor_key, procedure.patient_key) AS patient_key,
     procedure.run_id,
     procedure.status,
     performed.dated_date AS performed_date,
@@ -101,6 +102,7 @@ SELECT
     site_set.level,
     site_set.region
 FROM flat.procedure AS procedure
+LEFT JOIN flat.survivor AS survivor ON procedure.patient_key = survivor.patient_key
 INNER JOIN technique ON procedure.procedure_key = technique.procedure_key
 LEFT JOIN flat.dated AS performed_start
     ON

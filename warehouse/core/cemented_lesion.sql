@@ -5,6 +5,7 @@
 -- needs = [
 --     "flat.ablation", "flat.treated_level", "flat.procedure", "flat.procedure_reference", "flat.concept",
 --     "flat.dated", "flat.spine_site",
+--     "flat.survivor",
 -- ]
 -- reference = "Cazzato et al. 2022; bone cement (PMMA 427811002) in Procedure.usedCode or used"
 -- definition = """
@@ -22,9 +23,10 @@
 WITH cementoplasty AS (
     SELECT DISTINCT
         procedure.procedure_key AS cementoplasty_key,
-        procedure.patient_key,
+        coalesce(survivor.survivor_key, procedure.patient_key) AS patient_key,
         performed.dated_date AS performed_date
     FROM flat.procedure AS procedure
+    LEFT JOIN flat.survivor AS survivor ON procedure.patient_key = survivor.patient_key
     INNER JOIN flat.concept AS concept
         ON
             procedure.procedure_key = concept.resource_key

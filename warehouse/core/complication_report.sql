@@ -7,6 +7,7 @@
 --     "flat.procedure_coding", "flat.procedure_reference", "flat.condition", "flat.concept", "flat.dated",
 --     "flat.ablation", "flat.treated_level", "flat.cemented_lesion", "flat.cohort", "core.session",
 --     "core.rule",
+--     "flat.survivor",
 -- ]
 -- reference = "HL7 FHIR AdverseEvent (R4 and R5), Procedure.complication; SIR standards of practice: 30 days"
 -- definition = """
@@ -84,13 +85,14 @@ known_condition AS (
     SELECT
         condition.condition_key,
         condition.center_id,
-        condition.patient_key,
+        coalesce(survivor.survivor_key, condition.patient_key) AS patient_key,
         condition.run_id,
         coded_event.concept,
         onset.dated_date AS happened_date,
         coalesce(onset.dated_date, recorded.dated_date) AS occurred_date,
         coalesce(onset.latest_date, recorded.latest_date) AS latest_date
     FROM flat.condition AS condition
+    LEFT JOIN flat.survivor AS survivor ON condition.patient_key = survivor.patient_key
     LEFT JOIN coded_event
         ON condition.condition_key = coded_event.resource_key AND coded_event.resource_type = 'Condition'
     LEFT JOIN flat.dated AS onset
@@ -180,7 +182,7 @@ adverse_event_report AS (
     SELECT
         concat('AdverseEvent/', adverse_event.adverse_event_key) AS report_key,
         adverse_event.center_id,
-        adverse_event.patient_key,
+        coalesce(survivor.survivor_key, adverse_event.patient_key) AS patient_key,
         adverse_event.run_id,
         'AdverseEvent' AS route,
         1 AS route_order,
@@ -199,6 +201,7 @@ adverse_event_report AS (
             WHEN suspect.is_later THEN 'before its suspect session'
         END AS invalid_reason
     FROM flat.adverse_event AS adverse_event
+    LEFT JOIN flat.survivor AS survivor ON adverse_event.patient_key = survivor.patient_key
     LEFT JOIN coded_event
         ON
             adverse_event.adverse_event_key = coded_event.resource_key
@@ -211,7 +214,8 @@ adverse_event_report AS (
         ON
             adverse_event.adverse_event_key = suspect.adverse_event_key
             AND suspect.choice = 1
-            AND coalesce(suspect.patient_key, adverse_event.patient_key) = adverse_event.patient_key
+            AND coalesce(suspect.patient_key, survivor.survivor_key, adverse_event.patient_key)
+            = coalesce(survivor.survivor_key, adverse_event.patient_key)
 ),
 
 noted_concept AS (
@@ -277,7 +281,7 @@ procedure_report AS (
     SELECT
         concat('Procedure/', noted_event.procedure_key, '/', noted_event.event_key) AS report_key,
         procedure.center_id,
-        procedure.patient_key,
+        coalesce(survivor.survivor_key, procedure.patient_key) AS patient_key,
         procedure.run_id,
         'Procedure' AS route,
         2 AS route_order,
@@ -294,6 +298,7 @@ procedure_report AS (
         END AS invalid_reason
     FROM noted_event
     INNER JOIN flat.procedure AS procedure ON noted_event.procedure_key = procedure.procedure_key
+    LEFT JOIN flat.survivor AS survivor ON procedure.patient_key = survivor.patient_key
     INNER JOIN treating ON noted_event.procedure_key = treating.procedure_key
 ),
 

@@ -4,6 +4,7 @@
 -- key = ["followup_key"]
 -- needs = [
 --     "flat.cohort", "flat.concept", "flat.dated", "flat.observation", "flat.procedure", "core.rule",
+--     "flat.survivor",
 -- ]
 -- reference = "Last contact as in the follow-up of Cazzato et al., Eur Radiol 2022;32:4137-4146"
 -- definition = """
@@ -28,13 +29,14 @@
 -- resource_key = "First of the day's resources of that type."
 WITH seen AS (
     SELECT DISTINCT
-        observation.patient_key,
+        coalesce(survivor.survivor_key, observation.patient_key) AS patient_key,
         observation.run_id,
         concept.code_set AS contact,
         'Observation' AS resource_type,
         observation.observation_key AS resource_key,
         effective.dated_date AS contact_date
     FROM flat.observation AS observation
+    LEFT JOIN flat.survivor AS survivor ON observation.patient_key = survivor.patient_key
     INNER JOIN flat.concept AS concept
         ON
             observation.observation_key = concept.resource_key
@@ -49,13 +51,14 @@ WITH seen AS (
     WHERE observation.status IN ('final', 'amended', 'corrected')
     UNION ALL
     SELECT
-        procedure.patient_key,
+        coalesce(survivor.survivor_key, procedure.patient_key) AS patient_key,
         procedure.run_id,
         'procedure' AS contact,
         'Procedure' AS resource_type,
         procedure.procedure_key AS resource_key,
         performed.dated_date AS contact_date
     FROM flat.procedure AS procedure
+    LEFT JOIN flat.survivor AS survivor ON procedure.patient_key = survivor.patient_key
     INNER JOIN flat.dated AS performed
         ON
             procedure.procedure_key = performed.resource_key

@@ -5,6 +5,7 @@
 -- needs = [
 --     "flat.treated_level", "flat.ablation", "flat.spine_site", "flat.condition", "flat.body_structure",
 --     "flat.body_structure_reference",
+--     "flat.survivor",
 -- ]
 -- reference = "mCODE 4.0.0: Observation.focus of a disease status is the Condition or the tumor it is about"
 -- definition = """
@@ -33,16 +34,18 @@ WITH treated AS (
 located_resource AS (
     SELECT
         'Condition' AS resource_type,
-        condition_key AS resource_key,
-        patient_key
-    FROM flat.condition
-    WHERE coalesce(verification_status, '') NOT IN ('refuted', 'entered-in-error')
+        condition.condition_key AS resource_key,
+        coalesce(survivor.survivor_key, condition.patient_key) AS patient_key
+    FROM flat.condition AS condition
+    LEFT JOIN flat.survivor AS survivor ON condition.patient_key = survivor.patient_key
+    WHERE coalesce(condition.verification_status, '') NOT IN ('refuted', 'entered-in-error')
     UNION ALL
     SELECT
         'BodyStructure' AS resource_type,
-        body_structure_key AS resource_key,
-        patient_key
-    FROM flat.body_structure
+        body_structure.body_structure_key AS resource_key,
+        coalesce(survivor.survivor_key, body_structure.patient_key) AS patient_key
+    FROM flat.body_structure AS body_structure
+    LEFT JOIN flat.survivor AS survivor ON body_structure.patient_key = survivor.patient_key
 ),
 
 direct AS (

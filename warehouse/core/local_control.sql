@@ -5,6 +5,7 @@
 -- needs = [
 --     "flat.observation", "flat.observation_reference", "flat.concept", "flat.dated", "flat.spine_site",
 --     "flat.lesion_focus", "flat.treated_level", "flat.cohort", "core.lesion", "core.rule",
+--     "flat.survivor",
 -- ]
 -- reference = "mCODE 4.0.0 cancer disease status (LOINC 97509-4); SIO-DATECAN consensus 2021; RECIST answers"
 -- definition = """
@@ -34,7 +35,7 @@ WITH assessment AS (
     SELECT DISTINCT
         observation.observation_key,
         observation.center_id,
-        observation.patient_key,
+        coalesce(survivor.survivor_key, observation.patient_key) AS patient_key,
         observation.run_id,
         CASE
             WHEN
@@ -47,6 +48,7 @@ WITH assessment AS (
         END AS observation_status,
         observation.body_structure_key
     FROM flat.observation AS observation
+    LEFT JOIN flat.survivor AS survivor ON observation.patient_key = survivor.patient_key
     INNER JOIN flat.concept AS concept
         ON
             observation.observation_key = concept.resource_key

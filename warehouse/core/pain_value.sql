@@ -5,6 +5,7 @@
 -- needs = [
 --     "flat.observation", "flat.observation_coding", "flat.observation_component", "flat.concept",
 --     "ops.measure", "ops.measure_unit", "ops.answer_score", "ops.system_alias",
+--     "flat.survivor",
 -- ]
 -- reference = "mappings/values: LOINC 72514-3 in UCUM {score} or 1, valueInteger, answers, ordinalValue"
 -- definition = """
@@ -276,7 +277,7 @@ measured AS (
     SELECT
         pain_observation.observation_key,
         pain_observation.center_id,
-        pain_observation.patient_key,
+        coalesce(survivor.survivor_key, pain_observation.patient_key) AS patient_key,
         pain_observation.run_id,
         pain_observation.status,
         coalesce(chosen_reading.scale, pain_observation.own_scale, 'nprs') AS scale,
@@ -286,6 +287,7 @@ measured AS (
         chosen_reading.value_comparator,
         chosen_reading.factor
     FROM pain_observation
+    LEFT JOIN flat.survivor AS survivor ON pain_observation.patient_key = survivor.patient_key
     LEFT JOIN chosen_reading
         ON pain_observation.observation_key = chosen_reading.observation_key AND chosen_reading.choice = 1
 )

@@ -6,6 +6,7 @@
 --     "flat.cohort", "core.session", "core.treatment", "core.lesion", "core.pain_timeline", "core.followup",
 --     "flat.concept", "flat.condition", "flat.condition_reference", "flat.dated",
 --     "flat.procedure_reference", "flat.treated_level",
+--     "flat.survivor",
 -- ]
 -- reference = "Cazzato et al., Eur Radiol 2022;32:4137-4146; SNOMED CT 48926009 pain in spine"
 -- definition = """
@@ -38,7 +39,7 @@
 WITH valid_condition AS (
     SELECT
         condition.condition_key,
-        condition.patient_key,
+        coalesce(survivor.survivor_key, condition.patient_key) AS patient_key,
         coalesce(condition.clinical_status, '') IN ('inactive', 'remission', 'resolved') AS has_ended,
         concept.code_set,
         concept.concept,
@@ -47,6 +48,7 @@ WITH valid_condition AS (
             coalesce(recorded.latest_date, onset.latest_date)
         ) AS known_date
     FROM flat.condition AS condition
+    LEFT JOIN flat.survivor AS survivor ON condition.patient_key = survivor.patient_key
     INNER JOIN flat.concept AS concept
         ON
             condition.condition_key = concept.resource_key

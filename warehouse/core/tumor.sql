@@ -5,6 +5,7 @@
 -- needs = [
 --     "flat.condition", "flat.condition_coding", "flat.concept", "flat.site_set",
 --     "flat.body_structure_reference",
+--     "flat.survivor",
 -- ]
 -- reference = "mCODE 4.0.0 secondary cancer condition and tumor (BodyStructure) profiles"
 -- definition = """
@@ -26,10 +27,11 @@
 WITH metastasis AS (
     SELECT
         condition.center_id,
-        condition.patient_key,
+        coalesce(survivor.survivor_key, condition.patient_key) AS patient_key,
         condition.condition_key,
         bool_or(concept.requires = '') AS is_spinal_by_code
     FROM flat.condition AS condition
+    LEFT JOIN flat.survivor AS survivor ON condition.patient_key = survivor.patient_key
     INNER JOIN flat.concept AS concept
         ON
             condition.condition_key = concept.resource_key
@@ -37,7 +39,7 @@ WITH metastasis AS (
             AND concept.element = 'code'
             AND concept.code_set = 'metastasis'
     WHERE coalesce(condition.verification_status, '') NOT IN ('refuted', 'entered-in-error')
-    GROUP BY condition.center_id, condition.patient_key, condition.condition_key
+    GROUP BY condition.center_id, condition.patient_key, survivor.survivor_key, condition.condition_key
 ),
 
 coded_site AS (
