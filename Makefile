@@ -57,6 +57,7 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml --extra report --extra models --group dev $(LOCK) -o requirements/dev.lock
 	$(BIN)/uv pip compile pyproject.toml --extra report --extra models -c requirements/dev.lock $(LOCK) -o requirements/runtime.lock
 	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile - -c requirements/dev.lock $(LOCK) -o requirements/build.lock
+	echo 'duckdb>=1.5,<1.6' | $(BIN)/uv pip compile - $(LOCK) -o requirements/duckdb-1.5.lock
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 

@@ -12,7 +12,7 @@ from docs.making.checks import check_pages, checks
 from docs.making.command_line import command_line
 from docs.making.configuration_keys import configuration
 from docs.making.failures import exit_codes
-from docs.making.tables import dictionary, ledger, metrics
+from docs.making.tables import data_dictionary, ledger, metrics
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -22,8 +22,9 @@ NOTE = "<!-- Made by `make docs` from the product itself; edit the source instea
 @cache
 def pages() -> Mapping[str, str]:
     """Each reference page's text by file name."""
+    written = data_dictionary()
     made = {
-        "data-dictionary.md": dictionary(),
+        "data-dictionary.md": written["md"],
         "ledger.md": ledger(),
         "metrics.md": metrics(),
         "checks.md": checks(),
@@ -32,7 +33,8 @@ def pages() -> Mapping[str, str]:
         "exit-codes.md": exit_codes(),
         **check_pages(),
     }
-    return {name: NOTE + text.rstrip() + "\n" for name, text in made.items()}
+    files = {f"data-dictionary.{ending}": written[ending] for ending in ("html", "csv")}
+    return {name: NOTE + text.rstrip() + "\n" for name, text in made.items()} | files
 
 
 def write_pages() -> None:

@@ -13,8 +13,11 @@ from mappings.errors import CryocohortError
 from service.cli_audit import audit
 from service.cli_check import check
 from service.cli_codes import codes
+from service.cli_export import export
 from service.cli_init import init
 from service.cli_quarantine import quarantine
+from service.cli_releases import releases
+from service.cli_sql import sql
 
 if TYPE_CHECKING:
     from ingest.sync import Progress
@@ -36,6 +39,7 @@ app.command()(check)
 app.add_typer(codes, name="codes")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(audit, name="audit")
+app.add_typer(releases, name="releases")
 
 Config = Annotated[
     Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
@@ -90,7 +94,16 @@ def sync(
 
 
 @app.command()
-def refresh(config: Config = CONFIG) -> None:
+def refresh(
+    config: Config = CONFIG,
+    accept_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CENTER",
+            help="Publish although CENTER has another pseudonymization key than before; may be repeated.",
+        ),
+    ] = None,
+) -> None:
     """Build the tables, run the checks, compute the metrics and publish a release."""
     from service.cli_output import show_refresh, shown_progress
     from service.nightly import refresh_night
@@ -99,7 +112,7 @@ def refresh(config: Config = CONFIG) -> None:
     settings, stop = _settings(config), threading.Event()
     with told(settings, "refresh", _now, stop.is_set):
         with shown_progress() as progress:
-            report = refresh_night(_night(settings, progress, stop))
+            report = refresh_night(_night(settings, progress, stop), frozenset(accept_key or ()))
         show_refresh(report)
 
 
@@ -153,22 +166,8 @@ def status(
         raise typer.Exit(12)
 
 
-@app.command()
-def sql(
-    query: Annotated[str, typer.Argument(help="One query on core.*, outcomes.* or ops.* of the release.")],
-    config: Config = CONFIG,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
-) -> None:
-    """Query the published release: read-only, pseudonymized, also while a sync runs.
-
-    Example: cryocohort sql "SELECT sex, count(*) FROM core.patient GROUP BY ALL"
-    """
-    from service.cli_output import show_rows
-    from warehouse.mart import open_mart
-
-    with open_mart(_settings(config).warehouse_folder) as mart:
-        columns, rows = mart.query(query)
-    show_rows(columns, rows, as_csv=as_csv)
+app.command()(sql)
+app.command()(export)
 
 
 @app.command()

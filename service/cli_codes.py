@@ -135,7 +135,7 @@ def _show_unmapped(found: "list[UnmappedCode]") -> None:
         )
         for code in found
     ]
-    show_rows(columns, rows, as_csv=False)
+    show_rows(columns, rows)
 
 
 def _printable(text: str) -> str:

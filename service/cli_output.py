@@ -1,6 +1,5 @@
 """What the command line shows: counts, types, rules and reasons, never content."""
 
-import csv
 import datetime as dt
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:  # each of these brings a heavy library, and a command should 
     from outcomes.comparison import Comparison
     from service.doctor import Checkup
     from service.nightly import RefreshReport, SyncReport
+    from service.release_list import KeptRelease
     from service.status import Status, Step
     from warehouse.audit import Entry
     from warehouse.built import BuiltTable
@@ -235,16 +235,20 @@ def show_audit(log: Sequence["Entry"]) -> None:
     console.print(table)
 
 
-def show_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_csv: bool) -> None:
-    """The rows of a query, as a table or as CSV."""
-    if as_csv:
-        lines = csv.writer(sys.stdout, lineterminator="\n")
-        lines.writerow(columns)
-        lines.writerows(rows)
-        return
+def show_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """The rows of a query as a table."""
     table = _table(*columns)
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    console.print(table)
+
+
+def show_releases(kept: Sequence["KeptRelease"]) -> None:
+    """The releases on disk, the newest first; which of them readers see, and whether each is whole."""
+    table = _table("Release", "Run", "Published (UTC)", "Tables", "Rows", "")
+    for release in kept:
+        counts = (str(release.run_id or ""), release.published_at, str(release.tables), f"{release.rows:,}")
+        table.add_row(str(release.number), *counts, release.problem or ("current" * release.is_current))
     console.print(table)
 
 

@@ -46,7 +46,7 @@ from warehouse.build import BuiltTable, build, build_flat
 from warehouse.connection import Warehouse
 from warehouse.health import quarantine_shares
 from warehouse.mart import open_mart
-from warehouse.publish import Release, publish
+from warehouse.publish import Release, publish, require_known_keys
 from warehouse.quality import CheckResult, run_checks
 from warehouse.runs import CenterSync, RunKind, RunStatus, finish_center, finish_run, start_run
 from warehouse.type_sync import note_types
@@ -126,11 +126,15 @@ def sync_night(night: Night, demand: ReconcileDemand | None = None) -> SyncRepor
     return SyncReport(run.run_id, centers, mapped, view_error)
 
 
-def refresh_night(night: Night) -> RefreshReport:
-    """Build, check, compute and publish from what has landed; raises FatalCheckError when withheld."""
+def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> RefreshReport:
+    """Build, check, compute and publish from what has landed; raises FatalCheckError when withheld.
+
+    Raises ConfigError when a center's pseudonymization key has changed and is not among `accepted_keys`.
+    """
     settings = night.settings
     with open_warehouse(settings) as warehouse, _run(night, warehouse, "refresh") as run:
         release_input = publish_input(settings, run.run_id, night.clock())
+        require_known_keys(warehouse, release_input, accepted_keys)
         with warehouse.transaction() as transaction:
             tables = build(transaction, build_input(settings, run.run_id), folder=warehouse.folder)
             results = refresh(transaction, run.run_id)

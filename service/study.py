@@ -1,5 +1,6 @@
 """The configuration as the plain values that the lower layers take: centers, codes, rules, keys."""
 
+import dataclasses
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from outcomes.report.facts import CenterFacts, ReportFacts
 from service import settings as configured
 from service.credentials import credentials, tls
 from warehouse.build import BuildCenter, BuildInput, StudyRules
+from warehouse.manifest import read_manifest
 from warehouse.mart import Mart
-from warehouse.publish import PublishInput, current_release, read_manifest
+from warehouse.publish import PublishInput, current_release
 
 
 def product_version() -> str:
@@ -131,6 +133,7 @@ def publish_input(settings: configured.Settings, run_id: int, now: dt.datetime) 
             "data_lock": study.data_lock.isoformat(),
             "version": product_version(),
             "config_fingerprint": config_fingerprint(settings.folder),
+            "code_lists": code_list_version(settings),
         },
     )
 
@@ -148,6 +151,12 @@ def study_codes(settings: configured.Settings) -> list[MappedCode]:
     canonical = load_codes()
     maps = [load_center_map(center.folder / "codes", center.center_id) for center in settings.centers]
     return code_map(canonical, maps)
+
+
+def code_list_version(settings: configured.Settings) -> str:
+    """SHA-256 over what every code means at every center: whether two releases rest on the same lists."""
+    lines = sorted("\0".join(map(str, dataclasses.astuple(code))) for code in study_codes(settings))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) -> ReportFacts:

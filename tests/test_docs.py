@@ -23,7 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 WRITTEN = [
     path.relative_to(ROOT)
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-    if path.parent != REFERENCE and path.name != "CHANGELOG.md"
+    if REFERENCE not in path.parents and path.name != "CHANGELOG.md"
 ]
 COMMAND_LINES = [(document, told) for document in WRITTEN for told in told_commands(ROOT / document)]
 

@@ -1,9 +1,11 @@
 """The published mart as readers open it: read-only, confined, and always one release from start to end."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mappings.errors import NothingPublishedError, QueryError
 from warehouse.releases import MART_FILE, current_release
@@ -32,6 +34,26 @@ class Mart:
             if cursor is None:
                 raise QueryError("The query is empty.", _HOW_TO_ASK)
             return [column[0] for column in cursor.description or ()], cursor.fetchall()
+        except duckdb.Error as error:
+            raise QueryError(f"The query was refused: {str(error).splitlines()[0]}", _HOW_TO_ASK) from None
+
+    def table(self, sql: str) -> pa.Table:
+        """Run one query of ours and return its rows as an Arrow table, TIMESTAMPs as naive UTC."""
+        try:
+            return self._connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise database_error(error) from None
+
+    def write_parquet(self, sql: str, target: BinaryIO) -> None:
+        """Write the rows of one query of a reader as a Parquet file; raises QueryError as `query` does."""
+        try:
+            relation = self._connection.sql(sql)
+            if relation is None:
+                raise QueryError("The statement gives no rows.", _HOW_TO_ASK)
+            batches: pa.RecordBatchReader = relation.to_arrow_reader()
+            with pq.ParquetWriter(target, batches.schema, compression="zstd") as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
         except duckdb.Error as error:
             raise QueryError(f"The query was refused: {str(error).splitlines()[0]}", _HOW_TO_ASK) from None
 

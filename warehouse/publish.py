@@ -2,12 +2,12 @@
 
 A release holds the core and outcomes tables, facts about runs and centers, and the check results; never raw
 or flat resources, nor the quarantine. The same tables lie in `mart.duckdb` and as Parquet for every other
-engine; `manifest.json` says what they are.
+engine; `dictionary.*` explains each column, `manifest.json` says what all of it is.
 """
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,31 @@ from typing import Any
 from mappings.errors import ConfigError
 from warehouse.audit import Event, append
 from warehouse.connection import Warehouse
+from warehouse.dictionary import describe_mart, write_dictionary
+from warehouse.manifest import verify_manifest, write_manifest
+from warehouse.mart import open_release
 from warehouse.pseudonym import key_fingerprint
-from warehouse.release_tables import STORAGE_VERSION, plan_release, write_mart
-from warehouse.releases import begin_release, current_release, finish_release, next_number, prune
-from warehouse.segments import checksum
+from warehouse.release_tables import STORAGE_VERSION, WrittenMart, plan_release, write_mart
+from warehouse.releases import (
+    MART_FILE,
+    begin_release,
+    current_release,
+    finish_release,
+    next_number,
+    point_current,
+    prune,
+    release_folder,
+)
 
-__all__ = ["PublishInput", "Release", "current_release", "publish", "read_manifest", "unpublished_run"]
+__all__ = [
+    "PublishInput",
+    "Release",
+    "current_release",
+    "publish",
+    "require_known_keys",
+    "roll_back",
+    "unpublished_run",
+]
 
 FEWEST_KEPT = 3
 
@@ -59,21 +78,17 @@ def publish(warehouse: Warehouse, publish_input: PublishInput) -> Release:
         tables = plan_release(connection)
         number = next_number(warehouse.folder)
         staging = begin_release(warehouse.folder, number)
-        counts = write_mart(
+        written = write_mart(
             connection, tables, staging, project=publish_input.project, keys=publish_input.keys
         )
-        _write_manifest(staging, number, counts, publish_input)
+        with open_release(staging / MART_FILE) as mart:
+            write_dictionary(describe_mart(mart), staging)
+        write_manifest(staging, _facts(number, written, publish_input))
         path = finish_release(warehouse.folder, staging, number)
-        release = Release(number, path, publish_input.run_id, publish_input.now, counts)
+        release = Release(number, path, publish_input.run_id, publish_input.now, written.rows)
         _note(warehouse, release, publish_input)
         prune(warehouse.folder, publish_input.keep)
     return release
-
-
-def read_manifest(release: Path) -> dict[str, Any]:
-    """What a release says of itself: its manifest.json."""
-    manifest: dict[str, Any] = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
-    return manifest
 
 
 def unpublished_run(warehouse: Warehouse) -> int | None:
@@ -86,27 +101,61 @@ def unpublished_run(warehouse: Warehouse) -> int | None:
     return run_id
 
 
-def _write_manifest(
-    staging: Path, number: int, counts: Mapping[str, int], publish_input: PublishInput
-) -> None:
-    files = sorted(path for path in staging.rglob("*") if path.is_file())
-    manifest = {
+def _facts(number: int, written: WrittenMart, publish_input: PublishInput) -> dict[str, Any]:
+    return {
         "release": number,
         "run_id": publish_input.run_id,
         "published_at": publish_input.now.isoformat(),
         "project": publish_input.project,
         "storage_version": STORAGE_VERSION,
-        "key_fingerprints": _fingerprints(publish_input),
+        "key_fingerprints": _fingerprints(publish_input.keys),
         "facts": dict(publish_input.facts),
-        "tables": dict(counts),
-        "sha256": {str(path.relative_to(staging)): checksum(path) for path in files},
+        "tables": dict(written.rows),
+        "content": dict(written.content),
     }
-    text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-    (staging / "manifest.json").write_text(text, encoding="utf-8")
 
 
-def _fingerprints(publish_input: PublishInput) -> dict[str, str]:
-    return {center_id: key_fingerprint(secret) for center_id, secret in sorted(publish_input.keys.items())}
+def require_known_keys(warehouse: Warehouse, publish_input: PublishInput, accepted: Collection[str]) -> None:
+    """Raise ConfigError when a center's key is not that of the last release, unless it is `accepted`.
+
+    With another key every pseudonym of the center changes: what analysts keep beside the release no longer
+    joins. A center that no release knows has no key to differ from.
+    """
+    last = warehouse.rows("SELECT release, key_fingerprints FROM ops.release ORDER BY release DESC LIMIT 1")
+    known: dict[str, str] = json.loads(last[0]["key_fingerprints"]) if last else {}
+    changed = [
+        center_id
+        for center_id, fingerprint in _fingerprints(publish_input.keys).items()
+        if known.get(center_id, fingerprint) != fingerprint and center_id not in accepted
+    ]
+    if changed:
+        told = ", ".join(f"{center_id} ({known[center_id]})" for center_id in changed)
+        raise ConfigError(
+            f"The pseudonymization key is not that of release {last[0]['release']}: center {told}. Every "
+            "pseudonym of its patients would change.",
+            "put the old key file back (the fingerprint stands in brackets); if the key was changed on "
+            f"purpose, run `cryocohort refresh {' '.join(f'--accept-key {each}' for each in changed)}` once.",
+        )
+
+
+def roll_back(warehouse: Warehouse, number: int, now: dt.datetime) -> None:
+    """Make release `number` the current one again, once its files are those of its manifest.
+
+    Raises NothingPublishedError when it is not kept, WarehouseError when it is not whole. The next refresh
+    publishes a newer release, and readers see that one.
+    """
+    with warehouse.exclusive():
+        folder = release_folder(warehouse.folder, number)
+        verify_manifest(folder)
+        before = current_release(warehouse.folder).name
+        point_current(warehouse.folder, number)
+        with warehouse.transaction() as transaction:
+            details = {"from": int(before), "to": number}
+            append(transaction, Event("rollback", now, f"release {number}", "current", details))
+
+
+def _fingerprints(keys: Mapping[str, bytes]) -> dict[str, str]:
+    return {center_id: key_fingerprint(secret) for center_id, secret in sorted(keys.items())}
 
 
 def _note(warehouse: Warehouse, release: Release, publish_input: PublishInput) -> None:
@@ -115,7 +164,7 @@ def _note(warehouse: Warehouse, release: Release, publish_input: PublishInput) -
         "run_id": release.run_id,
         "published_at": release.published_at,
         "path": str(release.path.relative_to(warehouse.folder)),
-        "key_fingerprints": json.dumps(_fingerprints(publish_input)),
+        "key_fingerprints": json.dumps(_fingerprints(publish_input.keys)),
     }
     with warehouse.transaction() as transaction:
         transaction.insert("ops.release", [row])

@@ -50,6 +50,14 @@ class PublishedTable:
     columns: Sequence[PublishedColumn]
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenMart:
+    """How many rows each table has, and a hash of them that does not depend on their order."""
+
+    rows: Mapping[str, int]
+    content: Mapping[str, str]
+
+
 def plan_release(connection: duckdb.DuckDBPyConnection) -> list[PublishedTable]:
     """Return the tables to publish, by name, with the treatment of every column.
 
@@ -93,8 +101,8 @@ def write_mart(
     *,
     project: str,
     keys: Mapping[str, bytes],
-) -> dict[str, int]:
-    """Write `mart.duckdb` and `parquet/<schema>/<table>.parquet` into `staging`; returns each table's rows.
+) -> WrittenMart:
+    """Write `mart.duckdb` and `parquet/<schema>/<table>.parquet` into `staging`; returns what was written.
 
     All tables are read in one transaction: they fit together whatever happens meanwhile.
     """
@@ -104,13 +112,14 @@ def write_mart(
         with _attached(connection, staging / MART_FILE), _registered(connection, lookup):
             with _one_transaction(connection):
                 counts = {table.name: _write_table(connection, table) for table in tables}
+                content = {table.name: _content(connection, table) for table in tables}
             connection.execute("CHECKPOINT mart")
             _write_parquet(connection, tables, staging / "parquet")
     except duckdb.Error as error:
         raise database_error(error) from None
     if (staging / f"{MART_FILE}.wal").exists():
         raise WarehouseError("The mart was not written out completely.", "Check the disk, then run again.")
-    return counts
+    return WrittenMart(counts, content)
 
 
 _PSEUDONYMS = pa.schema([(name, pa.string()) for name in ("center_id", "kind", "key", "pseudonym")])
@@ -170,6 +179,15 @@ def _write_table(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -
         connection.execute(name + literal(column.comment))
     (row,) = fetch(connection, with_names("SELECT count(*) AS counted FROM {target}", target=target))
     return int(row["counted"])
+
+
+def _content(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> str:
+    """The sum of the MD5 of every row as text: equal for equal rows, whatever wrote them in which order."""
+    query = (
+        "SELECT coalesce(sum(md5_number_lower(whole::VARCHAR)), 0)::VARCHAR AS total FROM {target} AS whole"
+    )
+    (row,) = fetch(connection, with_names(query, target=f"mart.{table.name}"))
+    return f"{int(row['total']):032x}"
 
 
 def _select(table: PublishedTable) -> str:

@@ -26,6 +26,17 @@ def current_release(folder: Path) -> Path:
     return link.resolve()
 
 
+def release_folder(folder: Path, number: int) -> Path:
+    """Return the folder of release `number`; raises NothingPublishedError when it is not kept."""
+    kept = kept_releases(folder)
+    if number not in kept:
+        numbers = ", ".join(map(str, kept)) or "none"
+        raise NothingPublishedError(
+            f"Release {number} is not kept.", f"name one of those that are: {numbers} (keep_releases)."
+        )
+    return folder / "marts" / "releases" / str(number)
+
+
 def begin_release(folder: Path, number: int) -> Path:
     """Make an empty folder in which release `number` is written, unseen by readers."""
     releases = folder / "marts" / "releases"
@@ -42,7 +53,7 @@ def begin_release(folder: Path, number: int) -> Path:
 
 def next_number(folder: Path) -> int:
     """Return a release number above every folder there is, also one that a crash left unannounced."""
-    return max(_numbers(folder), default=0) + 1
+    return max(kept_releases(folder), default=0) + 1
 
 
 def finish_release(folder: Path, staging: Path, number: int) -> Path:
@@ -53,11 +64,12 @@ def finish_release(folder: Path, staging: Path, number: int) -> Path:
         sync_to_disk(path)
     staging.rename(target)
     sync_to_disk(target.parent)
-    _point_current(folder, number)
+    point_current(folder, number)
     return target
 
 
-def _point_current(folder: Path, number: int) -> None:
+def point_current(folder: Path, number: int) -> None:
+    """Let `marts/current` lead to release `number`, in one step."""
     marts = folder / "marts"
     link = marts / ".current"
     link.unlink(missing_ok=True)
@@ -69,13 +81,14 @@ def _point_current(folder: Path, number: int) -> None:
 def prune(folder: Path, keep: int) -> list[int]:
     """Delete all but the newest `keep` releases, never the current one; returns the numbers deleted."""
     current = current_release(folder).name
-    old = [number for number in _numbers(folder)[:-keep] if str(number) != current]
+    old = [number for number in kept_releases(folder)[:-keep] if str(number) != current]
     for number in old:
         shutil.rmtree(folder / "marts" / "releases" / str(number))
     return old
 
 
-def _numbers(folder: Path) -> list[int]:
+def kept_releases(folder: Path) -> list[int]:
+    """Return the numbers of the releases on disk, the oldest first."""
     releases = folder / "marts" / "releases"
     if not releases.is_dir():
         return []

@@ -42,6 +42,16 @@ class TableHeader(_Header):
     definition: Text
     columns: Annotated[dict[str, Text], Field(min_length=1)]
 
+    @property
+    def comment(self) -> str:
+        """What the table says of itself in the database: title, grain, key, definition and source."""
+        parts = (
+            f"{self.title}. One row: {self.grain}. Key: {', '.join(self.key)}.",
+            " ".join(self.definition.split()),
+            f"Source: {' '.join(self.reference.split()).removesuffix('.')}.",
+        )
+        return "\n\n".join(parts)
+
 
 class CheckHeader(_Header):
     """The header of a quality check.

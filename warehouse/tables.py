@@ -66,7 +66,7 @@ def _build(transaction: Transaction, file: TableFile) -> None:
         ) from None
     _require_columns(transaction, file)
     _require_key(transaction, file)
-    describe(transaction, header.table, f"{header.title}: {header.grain}.", header.columns)
+    describe(transaction, header.table, header.comment, header.columns)
 
 
 def _require_needs(transaction: Transaction, file: TableFile) -> None:

@@ -1,14 +1,22 @@
 """Tables and metrics, from the headers of their SQL files and the comments of the ledger."""
 
+import datetime as dt
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from outcomes.metric import load_metrics
+from outcomes.refresh import refresh
+from service.configuration import load_settings
+from service.study import build_input
+from warehouse.build import build
 from warehouse.connection import Warehouse
-from warehouse.dictionary import data_dictionary
-from warehouse.sqlfile import TableHeader, read_sql_file
+from warehouse.dictionary import describe_mart, dictionary
+from warehouse.mart import open_release
+from warehouse.publish import PublishInput, publish
+from warehouse.releases import MART_FILE
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = (
@@ -19,12 +27,22 @@ COLUMNS = (
 )
 
 
-def dictionary() -> str:
-    """Every core and cohort table."""
-    folders = (ROOT / "warehouse" / "core", ROOT / "outcomes" / "cohorts")
-    paths = sorted(path for folder in folders for path in folder.glob("*.sql"))
-    files = [read_sql_file(path, TableHeader) for path in paths]
-    return data_dictionary([file for file in files if not file.header.table.startswith("flat.")])
+NO_DATE = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
+@cache
+def data_dictionary() -> Mapping[str, str]:
+    """Every table and column of a release (one without patients), as Markdown, HTML and CSV."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Warehouse.open(Path(folder), threads=1, memory_limit="1GB") as warehouse,
+    ):
+        with warehouse.transaction() as transaction:
+            build(transaction, build_input(load_settings(ROOT / "config"), 1), folder=warehouse.folder)
+            refresh(transaction, 1)
+        release = publish(warehouse, PublishInput(1, NO_DATE, "docs", {}, 3, {}))
+        with open_release(release.path / MART_FILE) as mart:
+            return dictionary(describe_mart(mart))
 
 
 def ledger() -> str:

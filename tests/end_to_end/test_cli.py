@@ -115,7 +115,7 @@ def test_a_broken_view_is_exit_10_below_what_was_landed(study: Study) -> None:
 
 def test_sql_answers_from_the_release_as_csv(first_night: Night1) -> None:
     config = str(first_night.study.config)
-    answer = cryocohort("sql", "SELECT count(*) AS n FROM core.lesion", "--csv", "--config", config)
+    answer = cryocohort("sql", "SELECT count(*) AS n FROM core.lesion", "--format", "csv", "--config", config)
     assert answer.stdout == "n\n105\n"
 
 

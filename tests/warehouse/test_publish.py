@@ -1,8 +1,9 @@
 """Publishing: nothing private leaves, joins still work, readers see the old release or the new one."""
 
 import json
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,17 @@ from mappings.errors import ConfigError, NothingPublishedError, QueryError, SqlF
 from warehouse.build import build
 from warehouse.connection import Warehouse
 from warehouse.land import land
+from warehouse.manifest import verify_manifest
 from warehouse.mart import open_mart, open_release
 from warehouse.names import with_names
-from warehouse.publish import Release, current_release, publish, unpublished_run
+from warehouse.publish import (
+    Release,
+    current_release,
+    publish,
+    require_known_keys,
+    roll_back,
+    unpublished_run,
+)
 from warehouse.runs import finish_run
 
 # Planted wherever the private warehouse can hold them; none may be found in a release.
@@ -221,7 +230,9 @@ def test_meanings_travel_with_the_mart(release: Release) -> None:
         )
     assert meanings["sex"] == "It's as sent."
     assert meanings["death_day"] == "Death. Days from the patient's index date."
-    assert table == {"comment": "Patients: one patient."}
+    assert table == {
+        "comment": "Patients. One row: one patient. Key: patient_key.\n\nEvery patient.\n\nSource: a test."
+    }
 
 
 def test_a_release_is_read_only_complete_and_open_to_readers(release: Release) -> None:
@@ -254,10 +265,79 @@ def test_the_manifest_says_what_is_in_the_release(built: Warehouse) -> None:
     assert (manifest["release"], manifest["run_id"], manifest["project"]) == (release.number, 1, "study")
     assert manifest["published_at"] == NOON.isoformat()
     assert manifest["facts"] == {"version": "0.1.0"}
-    assert set(manifest["sha256"]) == {"mart.duckdb"} | {
+    assert set(manifest["content"]) == set(release.tables)
+    assert set(manifest["sha256"]) == {"mart.duckdb", *(f"dictionary.{e}" for e in ("md", "html", "csv"))} | {
         f"parquet/{table.replace('.', '/')}.parquet" for table in release.tables
     }
     assert set(manifest["key_fingerprints"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "dictionary.md").write_text("x"), r"dictionary\.md was changed"),
+        (lambda folder: (folder / "mart.duckdb").unlink(), r"mart\.duckdb is missing"),
+        (lambda folder: (folder / "more.csv").touch(), r"more\.csv was put in"),
+        (lambda folder: (folder / "manifest.json").write_text("{"), r"manifest\.json is missing or cannot"),
+    ],
+)
+def test_a_release_that_was_touched_does_not_verify(
+    built: Warehouse, release: Release, tmp_path: Path, spoil: Callable[[Path], object], told: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(release.path, copy)
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(0o700)
+    assert verify_manifest(copy)["release"] == 1
+    spoil(copy)
+    with pytest.raises(WarehouseError, match=told):
+        verify_manifest(copy)
+
+
+def test_equal_rows_have_equal_content_hashes_and_others_have_not(built: Warehouse, release: Release) -> None:
+    again = publish(built, release_of(1))
+    first, second = (verify_manifest(each.path)["content"] for each in (release, again))
+    assert first == second
+    with built.transaction() as transaction:
+        transaction.execute("UPDATE core.patient SET sex = 'male' WHERE birth_date = DATE '1950-01-01'")
+    changed = verify_manifest(publish(built, release_of(1)).path)["content"]
+    assert [table for table in first if first[table] != changed[table]] == ["core.patient"]
+
+
+def test_readers_can_be_sent_back_to_an_older_release(built: Warehouse, release: Release) -> None:
+    with built.transaction() as transaction:
+        transaction.execute("DELETE FROM core.session")
+    publish(built, release_of(1))
+    roll_back(built, 1, NOON)
+    assert current_release(built.folder) == release.path
+    with open_mart(built.folder) as mart:
+        assert mart.rows("SELECT count(*) AS n FROM core.session") == [{"n": 4}]
+    [noted] = built.rows("SELECT subject, details FROM ops.audit WHERE action = 'rollback'")
+    assert (noted["subject"], json.loads(noted["details"])) == ("release 1", {"from": 2, "to": 1})
+    assert publish(built, release_of(1)).number == 3
+    assert current_release(built.folder).name == "3"
+
+
+def test_only_a_kept_and_whole_release_is_rolled_back_to(built: Warehouse, release: Release) -> None:
+    second = publish(built, release_of(1))
+    with pytest.raises(NothingPublishedError, match="Release 9 is not kept"):
+        roll_back(built, 9, NOON)
+    (release.path / "manifest.json").unlink()
+    with pytest.raises(WarehouseError, match="is not what was published"):
+        roll_back(built, 1, NOON)
+    assert current_release(built.folder) == second.path
+
+
+def test_a_changed_key_is_noticed_until_it_is_accepted(built: Warehouse, release: Release) -> None:
+    other = release_of(1, keys=KEYS | {"b": b"c" * 32})
+    require_known_keys(built, release_of(1), ())
+    with pytest.raises(ConfigError, match="is not that of release 1: center b") as refused:
+        require_known_keys(built, other, ())
+    assert "--accept-key b`" in refused.value.next_step
+    require_known_keys(built, other, {"b"})
+    publish(built, other)
+    require_known_keys(built, other, ())
+    require_known_keys(built, release_of(1, keys=other.keys | {"d": b"d" * 32}), ())
 
 
 def test_a_reader_keeps_its_release_while_the_next_is_published(built: Warehouse, release: Release) -> None:

@@ -1,0 +1,49 @@
+"""`cryocohort export`: the published release in a folder of files, for other programs."""
+# ruff: noqa: PLC0415 -- a command imports what it needs, so that --help is fast
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Config = Annotated[
+    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
+]
+CONFIG = Path("config")
+TEAM_WARNING = (
+    "For the study team only: one row a patient, pseudonymized and not anonymous. Do not pass it on."
+)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; it must not exist.")],
+    config: Config = CONFIG,
+    form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="Files to write.")] = "parquet",
+    safe_harbor: Annotated[
+        bool,
+        typer.Option(
+            "--safe-harbor", help="Random ids, years and intervals in days, ages of 90 and more as one."
+        ),
+    ] = False,
+) -> None:
+    """Write the published release into a folder: a file a table, data dictionary and manifest.
+
+    CSV is safe to open in a spreadsheet. The audit log notes every export.
+
+    Example: cryocohort export tables --format csv
+    """
+    import datetime as dt
+
+    from service.cli_output import console, error_console
+    from service.configuration import load_settings
+    from service.exporting import export_for_the_team
+    from service.log import configure_logging
+
+    configure_logging(as_json=False)
+    made = export_for_the_team(
+        load_settings(config), folder, form, dt.datetime.now(dt.UTC), safe_harbor=safe_harbor
+    )
+    error_console.print(f"[yellow]{TEAM_WARNING}[/]", soft_wrap=True)
+    console.print(
+        f"{made.folder}: {len(made.tables)} tables, {sum(made.tables.values()):,} rows", soft_wrap=True
+    )

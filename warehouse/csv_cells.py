@@ -1,0 +1,26 @@
+"""CSV that a spreadsheet may open: a text that would be read as a formula is defused, numbers stay numbers.
+
+OWASP, CSV injection: a cell that begins with = + - @, a tab, a carriage return or a line feed (or one of the
+full-width forms that some programs take for them) is executed by spreadsheets. An apostrophe before it makes
+it a text again. Cells that are numbers, dates or empty are never touched.
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+_STARTS_A_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
+def write_csv(file: TextIO, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a header and rows; NULL is an empty cell."""
+    lines = csv.writer(file, lineterminator="\n")
+    lines.writerow([safe_cell(name) for name in columns])
+    lines.writerows([safe_cell(value) for value in row] for row in rows)
+
+
+def safe_cell(value: Any) -> Any:
+    """A value as it may stand in a cell: a text that begins like a formula gets an apostrophe before it."""
+    if isinstance(value, str) and value.startswith(_STARTS_A_FORMULA):
+        return f"'{value}"
+    return value
