@@ -49,7 +49,7 @@ def list_(
         )
         for group in groups
     ]
-    show_rows(columns, rows, as_csv=False)
+    show_rows(columns, rows)
 
 
 @quarantine.command()
@@ -91,7 +91,7 @@ def _show_all(refused: "Sequence[Refused]", *, with_id: bool) -> None:
         ]
         for each in refused
     ]
-    show_rows(columns, rows, as_csv=False)
+    show_rows(columns, rows)
 
 
 def _show_one(resource: "Refused", *, with_id: bool, with_body: bool) -> None:
@@ -104,7 +104,7 @@ def _show_one(resource: "Refused", *, with_id: bool, with_body: bool) -> None:
         (fault.rule, fault.path, fault.first_seen_at.date(), fault.last_seen_at.date(), fault.message)
         for fault in resource.faults
     ]
-    show_rows(("rule", "element", "since", "last", "reason"), rows, as_csv=False)
+    show_rows(("rule", "element", "since", "last", "reason"), rows)
     if with_body:
         missing = "(a view refused it; it is stored in the raw segments like any other)"
         typer.echo(resource.body or missing)
