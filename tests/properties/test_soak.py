@@ -1,7 +1,8 @@
-"""Four hundred nights on servers that grow: memory stays flat, no watermark stalls, nothing is lost."""
+"""Four hundred nights on servers that grow: memory stays flat, files grow with the data, nothing is lost."""
 
 import datetime as dt
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from tests.properties.model_study import CenterSide, ModelStudy, model_study
 
 NIGHTS = 400
 WARM = 100  # nights until caches are full
+BLOCK = 50  # nights between two looks
 PATIENTS = 40
+MEGABYTE = 1024 * 1024
 
 
 @pytest.mark.soak
@@ -25,6 +28,7 @@ def test_four_hundred_nights_of_growing_servers() -> None:
         "b": Habits(skew=dt.timedelta(minutes=-40), order="oldest"),
     }
     memory: list[int] = []
+    sizes: list[int] = []
     with model_study(habits, overlap=dt.timedelta(hours=24)) as study:
         for night in range(NIGHTS):
             for side in study.sides.values():
@@ -32,11 +36,15 @@ def test_four_hundred_nights_of_growing_servers() -> None:
                 study.sync(side, faults=_bad_luck(night, chance))
             study.world.wait(dt.timedelta(days=1))
             memory.append(_resident_kilobytes())
-            if night % 50 == 49:
+            if night % BLOCK == BLOCK - 1:
                 study.converge()
                 _require_fresh_watermarks(study)
+                sizes.append(_bytes_of(study.warehouse.folder))
     warm, end = sum(memory[WARM : WARM + 20]) / 20, sum(memory[-20:]) / 20
     assert end < 1.3 * warm, f"seed {SEED}: {warm:.0f} kB after {WARM} nights, {end:.0f} kB at the end"
+    grown = [after - before for before, after in pairwise(sizes)]
+    usual = sorted(grown[:-1])[len(grown[:-1]) // 2]
+    assert grown[-1] < 2 * usual + MEGABYTE, f"seed {SEED}: the files grow faster and faster: {sizes}"
 
 
 def _grow(side: CenterSide, night: int, chance: random.Random) -> None:
@@ -71,6 +79,10 @@ def _require_fresh_watermarks(study: ModelStudy) -> None:
     for side in study.sides.values():
         oldest = min(side.watermarks.values())
         assert study.world.now - oldest < dt.timedelta(days=1, hours=1), f"seed {SEED}: a watermark stalls"
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _resident_kilobytes() -> int:
