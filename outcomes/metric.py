@@ -3,15 +3,25 @@
 Adding a metric is adding a file. The header names a kind of statistic, the kind fixes the columns the
 body must give and which estimates come out (outcomes/estimators.py):
 
-    kind        columns after center_id       a row is
-    count       counted                       a number to add up
-    proportion  numerator, denominator        a unit, or a number of units, to add up
-    summary     value                         a unit
-    extremes    value                         a unit; only the ends of the range are reported
-    paired      value, baseline               a unit with a later and an earlier value
-    survival    duration_months, is_event     a unit followed until the event or the last look
+    kind        columns after center_id                    a row is
+    count       counted                                    a number to add up
+    tally       category, counted                          a number to add up by category
+    proportion  numerator, denominator                     a unit, or a number of units, to add up
+    shares      category, numerator, denominator           the same, by category
+    categories  category                                   a unit that is of one category
+    summary     value                                      a unit
+    extremes    value                                      a unit; only the ends of the range are reported
+    paired      value, baseline                            a unit with a later and an earlier value
+    survival    duration_months, is_event                  a unit followed to the event or the last look
+    competing   duration_months, outcome                   the same; 1 the event, 2 what competes, 0 neither
+    trajectory  patient_key, time_order, time_point, score one score of a patient at one time
 
-A row with a NULL in one of these columns is missing: it is left out and counted in the note.
+`cluster = "patient"` adds the column patient_key at the end, and intervals that know that units share a
+patient. `contrast` adds, for each two centers, a difference with its interval and test, or for describing
+tables a standardized difference. A row with a NULL in one of these columns is missing: it is left out and
+counted. Statistics of a category are named like proportion[lung].
+
+A change of what a file computes is a new version: a test keeps a digest of each version.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,15 +34,30 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mappings.errors import SqlFileError
 from warehouse.sqlfile import read_header
 
-Kind = Literal["count", "proportion", "summary", "extremes", "paired", "survival"]
+Kind = Literal[
+    "count", "tally", "proportion", "shares", "categories", "summary", "extremes", "paired", "survival",
+    "competing", "trajectory",
+]  # fmt: skip
+Contrast = Literal["difference", "smd"]
 
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "count": ("counted",),
+    "tally": ("category", "counted"),
     "proportion": ("numerator", "denominator"),
+    "shares": ("category", "numerator", "denominator"),
+    "categories": ("category",),
     "summary": ("value",),
     "extremes": ("value",),
     "paired": ("value", "baseline"),
     "survival": ("duration_months", "is_event"),
+    "competing": ("duration_months", "outcome"),
+    "trajectory": ("patient_key", "time_order", "time_point", "score"),
+}
+OVER_TIME: tuple[Kind, ...] = ("survival", "competing")
+CLUSTERED: tuple[Kind, ...] = ("proportion", "survival", "competing")
+CONTRASTED: Mapping[Contrast, tuple[Kind, ...]] = {
+    "difference": ("proportion", "shares", "summary", "paired", "survival"),
+    "smd": ("proportion", "categories", "summary"),
 }
 
 
@@ -50,6 +75,9 @@ class Metric(BaseModel):
     unit: str = Field(min_length=1)
     needs: tuple[str, ...] = Field(min_length=1)
     groups: tuple[Literal["all", "center"], ...] = Field(min_length=1)
+    cluster: Literal["patient"] | None = None
+    interval: Literal["exact"] | None = None
+    contrast: Contrast | None = None
     family: str | None = None
     horizons_months: tuple[int, ...] = ()
     rules: tuple[str, ...] = ()
@@ -59,11 +87,23 @@ class Metric(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        if bool(self.horizons_months) != (self.statistic == "survival"):
-            raise ValueError("horizons_months: belongs to the statistic survival, and only there")
+        if bool(self.horizons_months) != (self.statistic in OVER_TIME):
+            raise ValueError("horizons_months: belongs to the statistics over time, and only there")
         if self.family is not None and self.statistic != "paired":
             raise ValueError("family: only paired metrics have tests to correct")
+        if self.cluster is not None and self.statistic not in CLUSTERED:
+            raise ValueError(f"cluster: not for the statistic {self.statistic}")
+        if self.interval is not None and self.statistic not in ("proportion", "shares"):
+            raise ValueError("interval: only shares have a choice")
+        if self.contrast is not None and self.statistic not in CONTRASTED[self.contrast]:
+            raise ValueError(f"contrast: {self.contrast} is not for the statistic {self.statistic}")
         return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the body must give, in this order."""
+        own = COLUMNS[self.statistic]
+        return ("center_id", *own, "patient_key") if self.cluster else ("center_id", *own)
 
     def applied(self, rules: Mapping[str, Any]) -> str:
         """The study rules the metric uses, with the values applied; `rules` is the row of core.rule."""
@@ -101,7 +141,7 @@ def read_metric(path: Traversable) -> Metric:
 
 def check_columns(metric: Metric, columns: Iterable[str]) -> None:
     """Raise SqlFileError when the body gives other columns than its kind of statistic asks for."""
-    expected, found = ("center_id", *COLUMNS[metric.statistic]), tuple(columns)
+    expected, found = metric.columns, tuple(columns)
     if found != expected:
         raise SqlFileError(
             f"metrics/{metric.metric}.sql gives the columns {', '.join(found)}.",

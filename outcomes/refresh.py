@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import combinations
 from typing import Any
 
 from outcomes import statistics
 from outcomes.curves import curve_rows
 from outcomes.estimators import Found, estimate
 from outcomes.metric import Metric, check_columns, load_metrics, sql_files
-from outcomes.results import ALL, MetricResult, Source, center_group
+from outcomes.pairs import contrast
+from outcomes.results import ALL, MetricResult, Source, center_group, center_pair
 from outcomes.sample import Sample
 from warehouse.catalog import drop_tables_but
 from warehouse.connection import Transaction
@@ -76,9 +78,14 @@ def _found(metric: Metric, tx: Transaction, centers: Sequence[str]) -> Iterator[
     check_columns(metric, sample.columns)
     if "all" in metric.groups:
         yield ALL, estimate(metric, sample)
-    if "center" in metric.groups:
-        for center_id in centers:
-            yield center_group(center_id), estimate(metric, sample.of_center(center_id))
+    if "center" not in metric.groups:
+        return
+    parts = {center_id: sample.of_center(center_id) for center_id in centers}
+    for center_id, part in parts.items():
+        yield center_group(center_id), estimate(metric, part)
+    if metric.contrast is not None:
+        for first, second in combinations(centers, 2):
+            yield center_pair(first, second), Found(contrast(metric, parts[first], parts[second]))
 
 
 def _corrected(results: Sequence[MetricResult], metrics: Sequence[Metric]) -> list[MetricResult]:

@@ -1,7 +1,7 @@
 """What a metric gives: estimates, the rows of `outcomes.metric_result`, and looking one up."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 ALL = "all"
@@ -10,6 +10,21 @@ ALL = "all"
 def center_group(center_id: str) -> str:
     """The name of one center's group: `center=<id>`."""
     return f"center={center_id}"
+
+
+def center_pair(first: str, second: str) -> str:
+    """The name of the group of a first center minus a second: `centers=<first>,<second>`."""
+    return f"centers={first},{second}"
+
+
+def category_statistic(statistic: str, category: str) -> str:
+    """The name of a statistic of one category: `proportion[lung]`."""
+    return f"{statistic}[{category}]"
+
+
+def category_of(statistic: str) -> str | None:
+    """The category that a statistic's name holds, if any."""
+    return statistic.partition("[")[2][:-1] if statistic.endswith("]") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +45,10 @@ class Estimate:
     denominator: int | None = None
     method: str = ""
     note: str = ""
+
+    def renamed(self, statistic: str) -> "Estimate":
+        """The same under another name."""
+        return replace(self, statistic=statistic)
 
 
 def not_assessable(statistic: str, reason: str, *, n: int) -> Estimate:

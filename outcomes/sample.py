@@ -34,15 +34,24 @@ class Sample:
         values: list[float] = np.ma.getdata(self.columns[name]).astype(float).tolist()
         return values
 
-    def flags(self, name: str) -> list[bool]:
-        """A column without missing values as truth values."""
-        values: list[bool] = np.ma.getdata(self.columns[name]).astype(bool).tolist()
+    def integers(self, name: str) -> list[int]:
+        """A column without missing values as whole numbers; TRUE is 1."""
+        values: list[int] = np.ma.getdata(self.columns[name]).astype(np.int64).tolist()
         return values
 
-    def texts(self, name: str) -> list[str | None]:
-        """A column of texts; NULL is None."""
-        values: list[str | None] = np.ma.asarray(self.columns[name]).tolist()
+    def texts(self, name: str) -> list[str]:
+        """A column without missing values as texts."""
+        values: list[str] = np.ma.getdata(self.columns[name]).tolist()
         return values
+
+    def keys(self, name: str) -> list[str]:
+        """A column of keys, which nothing may order by: they are other ones after a change of pseudonyms."""
+        return self.texts(name)
+
+    def by_category(self) -> "dict[str, Sample]":
+        """The rows of each category, by name."""
+        names = np.ma.getdata(self.columns["category"])
+        return {name: self._where(names == name) for name in sorted(set(names.tolist()))}
 
     def total(self, name: str) -> int:
         """The sum of a column of whole numbers without missing values."""

@@ -9,7 +9,7 @@ Aalen-Johansen the delta-method variance of Collett (Modelling Survival Data in 
 import bisect
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,9 +95,26 @@ def survival_at(curve: Curve, horizons: Sequence[int]) -> list[Estimate]:
     return [*_at_horizons(curve, horizons, "survival", METHOD), *quantiles]
 
 
-def incidence_at(curve: Curve, horizons: Sequence[int], statistic: str) -> list[Estimate]:
-    """Cumulative incidence and numbers at risk at each horizon (months)."""
-    return _at_horizons(curve, horizons, statistic, COMPETING_METHOD)
+def incidence_at(curve: Curve, competing: Curve, horizons: Sequence[int]) -> list[Estimate]:
+    """Cumulative incidence of the event and of what competes, and numbers at risk, at each horizon."""
+    ours = _at_horizons(curve, horizons, "incidence", COMPETING_METHOD)
+    theirs = [
+        _at_horizon(competing, months, f"incidence_competing_{months}m", COMPETING_METHOD)
+        for months in horizons
+    ]
+    return [*ours, *theirs]
+
+
+def naive_at(curve: Curve, horizons: Sequence[int]) -> list[Estimate]:
+    """One minus Kaplan-Meier at each horizon, what competes taken as censoring: for comparison only."""
+    found = []
+    for months in horizons:
+        survival = _at_horizon(
+            curve, months, f"incidence_naive_{months}m", "1 - Kaplan-Meier, for comparison"
+        )
+        value = None if survival.value is None else 1 - survival.value
+        found.append(replace(survival, value=value, ci_low=None, ci_high=None))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Study(_Strict):
 
 
 class Windows(_Strict):
-    """Assessment windows around the index treatment (days and hours)."""
+    """Assessment windows around the index treatment (days and hours), and what a response and a loss is."""
 
     baseline_from_day: int
     baseline_to_day: int
@@ -56,6 +56,10 @@ class Windows(_Strict):
     last_from_day: int
     complication_days: int
     event_merge_days: int
+    responder_points: Annotated[float, Field(gt=0, le=10)] = 2.0
+    responder_percent: Annotated[float, Field(gt=0, le=100)] = 30.0
+    responder_percent_high: Annotated[float, Field(gt=0, le=100)] = 50.0
+    lost_after_months: Annotated[float, Field(gt=0)] = 12.0
 
 
 class Schedule(_Strict):

@@ -26,6 +26,10 @@ _MEANINGS = {
     "last_from_day": "First day from the index day on which a score counts as the last one.",
     "complication_days": "Days after a session within which a complication counts.",
     "event_merge_days": "Days within which two entries describe one event.",
+    "responder_points": "Fall of the pain score from baseline, in points, that makes a responder.",
+    "responder_percent": "Fall of the pain score from baseline, in percent, that makes a responder.",
+    "responder_percent_high": "The same, a higher percentage.",
+    "lost_after_months": "Months without contact before the data lock after which a patient is lost.",
     "days_per_month": "Days of a month in durations.",
 }
 
@@ -47,6 +51,10 @@ class StudyRules:
     last_from_day: int
     complication_days: int
     event_merge_days: int
+    responder_points: float = 2.0
+    responder_percent: float = 30.0
+    responder_percent_high: float = 50.0
+    lost_after_months: float = 12.0
     days_per_month: float = DAYS_PER_MONTH
 
 

@@ -1,5 +1,5 @@
 -- metric = "complications_per_lesion"
--- version = 1
+-- version = 2
 -- title = "Complications per lesion"
 -- cohort = "core.lesion"
 -- grain = "event"
@@ -7,20 +7,26 @@
 -- unit = "%"
 -- needs = ["core.complication", "core.lesion"]
 -- groups = ["all", "center"]
+-- cluster = "patient"
+-- interval = "exact"
+-- contrast = "difference"
 -- rules = ["complication_days", "event_merge_days"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Events linked to a treatment session, or that happened within the days of core.rule after it. Events
--- are counted against treated lesions, as the abstract does. The interval takes events as independent.
+-- are counted against treated lesions, as the abstract does. The interval of the proportion takes events
+-- as independent; those by patient do not.
 -- """
 SELECT
     center_id,
     1 AS numerator,
-    0 AS denominator
+    0 AS denominator,
+    patient_key
 FROM core.complication
 UNION ALL
 SELECT
     center_id,
     0 AS numerator,
-    1 AS denominator
+    1 AS denominator,
+    patient_key
 FROM core.lesion

@@ -7,6 +7,7 @@
 -- unit = "months"
 -- needs = ["core.patient", "core.rule"]
 -- groups = ["all", "center"]
+-- contrast = "smd"
 -- rules = ["data_lock"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """

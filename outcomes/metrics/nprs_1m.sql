@@ -7,6 +7,7 @@
 -- unit = "points"
 -- needs = ["outcomes.painful_patient"]
 -- groups = ["all", "center"]
+-- contrast = "difference"
 -- family = "nprs"
 -- rules = ["baseline_from_day", "baseline_to_day", "month1_from_day", "month1_to_day", "month1_target_day"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"

@@ -7,6 +7,7 @@
 -- unit = "%"
 -- needs = ["outcomes.painful_patient"]
 -- groups = ["all", "center"]
+-- contrast = "difference"
 -- rules = ["last_from_day"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """

@@ -7,6 +7,7 @@
 -- unit = "%"
 -- needs = ["core.patient"]
 -- groups = ["all", "center"]
+-- contrast = "smd"
 -- rules = ["baseline_from_day", "baseline_to_day"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """

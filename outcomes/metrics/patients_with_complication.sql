@@ -1,5 +1,5 @@
 -- metric = "patients_with_complication"
--- version = 1
+-- version = 2
 -- title = "Patients with a complication"
 -- cohort = "core.patient"
 -- grain = "patient"
@@ -7,6 +7,8 @@
 -- unit = "%"
 -- needs = ["core.complication", "core.patient"]
 -- groups = ["all", "center"]
+-- interval = "exact"
+-- contrast = "difference"
 -- rules = ["complication_days", "event_merge_days"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """

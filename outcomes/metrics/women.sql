@@ -7,6 +7,7 @@
 -- unit = "%"
 -- needs = ["core.patient"]
 -- groups = ["all", "center"]
+-- contrast = "smd"
 -- rules = ["study_start", "study_end", "data_lock"]
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """

@@ -13,5 +13,9 @@ SELECT
     last_from_day,
     complication_days,
     event_merge_days,
+    responder_points,
+    responder_percent,
+    responder_percent_high,
+    lost_after_months,
     days_per_month
 FROM core.rule

@@ -19,21 +19,26 @@ _CORE = """
 CREATE TABLE core.rule (study_start DATE, study_end DATE, data_lock DATE, baseline_from_day INTEGER,
     baseline_to_day INTEGER, h24_from_hours INTEGER, h24_to_hours INTEGER, month1_from_day INTEGER,
     month1_to_day INTEGER, month1_target_day INTEGER, last_from_day INTEGER, complication_days INTEGER,
-    event_merge_days INTEGER, days_per_month DOUBLE);
+    event_merge_days INTEGER, responder_points DOUBLE, responder_percent DOUBLE,
+    responder_percent_high DOUBLE, lost_after_months DOUBLE, days_per_month DOUBLE);
 INSERT INTO core.rule VALUES ('2008-05-01', '2020-09-30', '2021-06-30', -30, 0, 12, 48, 21, 45, 30, 21, 30, 3,
-    30.4375);
+    2, 30, 50, 12, 30.4375);
 CREATE TABLE core.patient (patient_key TEXT, center_id TEXT, sex TEXT, age_at_index_years INTEGER,
-    index_date DATE, is_dead BOOLEAN, follow_up_days BIGINT, n_sessions BIGINT, n_lesions BIGINT,
-    primary_concept TEXT, is_painful BOOLEAN);
+    index_date DATE, is_dead BOOLEAN, death_date DATE, last_contact_date DATE, follow_up_days BIGINT,
+    n_sessions BIGINT, n_lesions BIGINT, primary_concept TEXT, is_painful BOOLEAN, painful_reason TEXT);
+CREATE TABLE core.session (session_key TEXT, center_id TEXT, patient_key TEXT, session_date DATE,
+    session_number BIGINT);
+CREATE TABLE core.pain_score (pain_score_key TEXT, center_id TEXT, patient_key TEXT, score DOUBLE,
+    scored_date DATE, day_from_index BIGINT, hours_from_index DOUBLE, phase TEXT, is_usable BOOLEAN);
 CREATE TABLE core.pain_timeline (patient_key TEXT, center_id TEXT, time_point TEXT, score DOUBLE,
     day_from_index BIGINT);
 CREATE TABLE core.treatment (lesion_key TEXT, center_id TEXT, patient_key TEXT, treated_date DATE);
 CREATE TABLE core.lesion (lesion_key TEXT, center_id TEXT, patient_key TEXT, level TEXT, region TEXT,
-    intent TEXT, has_cementoplasty BOOLEAN, n_sessions BIGINT);
+    first_treated_date DATE, intent TEXT, has_cementoplasty BOOLEAN, n_sessions BIGINT);
 CREATE TABLE core.local_control (local_control_key TEXT, center_id TEXT, patient_key TEXT, lesion_key TEXT,
     months_from_treatment DOUBLE, status TEXT, is_usable BOOLEAN);
-CREATE TABLE core.complication (complication_key TEXT, center_id TEXT, patient_key TEXT, class TEXT,
-    scale TEXT, grade TEXT);
+CREATE TABLE core.complication (complication_key TEXT, center_id TEXT, patient_key TEXT, session_key TEXT,
+    class TEXT, scale TEXT, grade TEXT);
 CREATE TABLE core.flow (center_id TEXT, step_order INTEGER, step TEXT, unit TEXT, kept BIGINT,
     excluded BIGINT, reason TEXT);
 """
@@ -65,6 +70,11 @@ def curative() -> tuple[list[float], list[bool]]:
     return durations, [bool(row["progression_month"]) for row in rows]
 
 
+def curative_patients() -> list[str]:
+    """The patient of each row of `curative`."""
+    return [row["patient_id"] for row in lesions() if row["intent"] == "curative"]
+
+
 def fill_core(tx: Transaction) -> None:
     """Make the core tables and fill them with the cohort."""
     tx.execute(_CORE)
@@ -94,6 +104,8 @@ def cohort_rows() -> dict[str, Sequence[Row]]:
     return {
         "core.patient": [_patient(p) for p in people],
         "core.pain_timeline": [row for p in people if p["painful"] == "yes" for row in _timeline(p)],
+        "core.pain_score": [row for p in people if p["painful"] == "yes" for row in _scores(p)],
+        "core.session": _sessions(treated),
         "core.treatment": [_treatment(row) for row in treated],
         "core.lesion": [_lesion(row) for row in treated],
         "core.local_control": [row for x in treated if x["intent"] == "curative" for row in _assessments(x)],
@@ -118,19 +130,64 @@ def _key(row: Mapping[str, str]) -> str:
 
 
 def _patient(p: Mapping[str, str]) -> Row:
+    index_date = dt.date.fromisoformat(p["index_date"])
+    last_contact = index_date + dt.timedelta(days=_days(p["last_contact_months"]))
     return {
         "patient_key": _key(p),
         "center_id": p["center"].lower(),
         "sex": p["sex"],
         "age_at_index_years": int(p["age"]),
-        "index_date": dt.date.fromisoformat(p["index_date"]),
+        "index_date": index_date,
         "is_dead": p["vital_status"] == "dead",
+        "death_date": last_contact if p["vital_status"] == "dead" else None,
+        "last_contact_date": last_contact,
         "follow_up_days": _days(p["last_contact_months"]),
         "n_sessions": int(p["n_sessions"]),
         "n_lesions": int(p["n_lesions"]),
         "primary_concept": p["primary_tumour"],
         "is_painful": p["painful"] == "yes",
+        "painful_reason": _reason(p),
     }
+
+
+def _reason(p: Mapping[str, str]) -> str | None:
+    if p["painful"] == "no":
+        return None
+    return "coded indication" if p["nprs_baseline"] == "0" else "baseline score"
+
+
+def _scores(p: Mapping[str, str]) -> list[Row]:
+    """Each Observation once: the last score of a patient seen to one month is that of one month."""
+    found = {row["day_from_index"]: row for row in _timeline(p)}
+    phases = {-1: "before", 1: "24h"}
+    return [
+        {
+            "pain_score_key": f"{_key(p)}/{day}",
+            "center_id": row["center_id"],
+            "patient_key": row["patient_key"],
+            "score": row["score"],
+            "scored_date": dt.date.fromisoformat(p["index_date"]) + dt.timedelta(days=day),
+            "day_from_index": day,
+            "hours_from_index": None,
+            "phase": phases.get(day, "after"),
+            "is_usable": True,
+        }
+        for day, row in found.items()
+    ]
+
+
+def _sessions(treated: Sequence[Mapping[str, str]]) -> list[Row]:
+    days = {(_key(row), row["procedure_date"]): row for row in treated}
+    return [
+        {
+            "session_key": f"{patient}/{day}",
+            "center_id": row["center"].lower(),
+            "patient_key": patient,
+            "session_date": dt.date.fromisoformat(day),
+            "session_number": int(row["session"]),
+        }
+        for (patient, day), row in sorted(days.items())
+    ]
 
 
 def _timeline(p: Mapping[str, str]) -> list[Row]:
@@ -164,6 +221,7 @@ def _lesion(row: Mapping[str, str]) -> Row:
         "patient_key": _key(row),
         "level": row["level"],
         "region": row["region"],
+        "first_treated_date": dt.date.fromisoformat(row["procedure_date"]),
         "intent": row["intent"],
         "has_cementoplasty": row["cement"] == "yes",
         "n_sessions": 1,
@@ -198,6 +256,7 @@ def _complication(row: Mapping[str, str]) -> Row:
         "complication_key": f"{row['lesion_id']}/event",
         "center_id": row["center"].lower(),
         "patient_key": _key(row),
+        "session_key": f"{_key(row)}/{row['procedure_date']}",
         "class": row["complication"],
         "scale": "CIRSE 2017",
         "grade": row["cirse_grade"],

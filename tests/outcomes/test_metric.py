@@ -49,6 +49,9 @@ def test_a_new_metric_is_one_file(tmp_path: Path, warehouse: Warehouse) -> None:
         ('"mine"', '"yours"', "metric"),
         ('groups = ["all"]', 'groups = ["all"]\n-- horizons_months = [12]', "horizons_months"),
         ('groups = ["all"]', 'groups = ["all"]\n-- family = "nprs"', "family"),
+        ('groups = ["all"]', 'groups = ["all"]\n-- cluster = "patient"', "cluster"),
+        ('groups = ["all"]', 'groups = ["all"]\n-- interval = "exact"', "interval"),
+        ('groups = ["all"]', 'groups = ["all"]\n-- contrast = "smd"', "contrast"),
     ],
 )
 def test_a_wrong_header_names_file_and_field(tmp_path: Path, old: str, new: str, field: str) -> None:
@@ -69,7 +72,8 @@ def test_a_body_with_other_columns_is_refused(tmp_path: Path, warehouse: Warehou
 def test_a_shipped_metric_reads_exactly_what_it_needs(metric, published: Warehouse) -> None:  # type: ignore[no-untyped-def]
     read = set(re.findall(r"\b(?:core|outcomes)\.[a-z_]+", metric.sql))
     assert read == set(metric.needs)
-    check_columns(metric, published.rows(metric.sql)[0])
+    with published.transaction() as tx:
+        check_columns(metric, tx.columns(metric.sql))
 
 
 def test_the_headline_metrics_exist() -> None:

@@ -1,5 +1,6 @@
 """Every figure of the synthetic cohort against results made by independent libraries."""
 
+import datetime as dt
 import math
 from collections import Counter
 from typing import Any
@@ -10,6 +11,7 @@ from outcomes_testbed import (
     RUN,
     empty_core,
     fill_core,
+    lesions,
     patients,
     reference,
     refreshed,
@@ -66,6 +68,52 @@ def test_changes_in_pain_equal_the_reference(results: Results, metric: str, time
     )
 
 
+@pytest.mark.parametrize("time", ["24h", "1m", "last"])
+def test_responders_equal_the_reference(results: Results, time: str) -> None:
+    expected = reference()["pain"][time]
+    names = {
+        "points": "responder_2_points",
+        "percent": "responder_30_pct",
+        "percent_high": "responder_50_pct",
+    }
+    for category, name in names.items():
+        found = results.get(f"responders_{time}", f"proportion[{category}]")
+        assert found is not None
+        assert (found.numerator, found.denominator) == (expected[name]["k"], expected[name]["n"])
+        interval = expected[name]["wilson" if found.method.startswith("Wilson") else "clopper_pearson"]
+        assert [100 * (found.ci_low or 0), 100 * (found.ci_high or 0)] == pytest.approx(interval, abs=0.0051)
+
+
+@pytest.mark.parametrize("months", [12, 24, 36])
+def test_local_progression_equals_the_reference(results: Results, months: int) -> None:
+    expected = reference()["local_progression_cumulative_incidence"][str(months)]
+    found = results.get("local_progression", f"incidence_{months}m")
+    naive = results.get("local_progression", f"incidence_naive_{months}m")
+    assert found is not None
+    assert naive is not None
+    assert found.value == pytest.approx(expected["aalen_johansen"], abs=5.1e-5)
+    assert naive.value == pytest.approx(expected["one_minus_km_death_censored"], abs=5.1e-5)
+
+
+def test_follow_up_and_the_centers_equal_the_reference(results: Results) -> None:
+    expected = reference()
+    median = results.get("followup_reverse", "median")
+    fisher = results.get("pain_free_last", "p_fisher", "centers=a,b")
+    assert median is not None
+    assert fisher is not None
+    assert median.value == pytest.approx(expected["follow_up"]["reverse_km_median_months"], abs=0.02)
+    assert fisher.value == pytest.approx(expected["centers"]["fisher_p"], abs=5e-5)
+
+
+def test_lesion_shares_have_the_cluster_interval_of_the_reference(results: Results) -> None:
+    names = {"complications_per_lesion": "complications_per_lesion", "local_control": "local_control_lesions"}
+    for metric, name in names.items():
+        found = results.get(metric, "proportion_gee")
+        assert found is not None
+        expected = reference()["proportions"][name]["gee_logit_cluster"]
+        assert [100 * (found.ci_low or 0), 100 * (found.ci_high or 0)] == pytest.approx(expected, abs=0.0051)
+
+
 @pytest.mark.parametrize("months", [12, 24, 36])
 def test_local_control_over_time_equals_the_reference(results: Results, months: int) -> None:
     expected = reference()["local_control"]["kaplan_meier"][str(months)]
@@ -118,6 +166,8 @@ def test_every_result_has_a_number_or_a_reason(results: Results) -> None:
             assert (result.ci_low is None) == (result.ci_high is None), result
             if result.ci_low is not None and result.ci_high is not None:
                 assert result.ci_low <= result.value <= result.ci_high, result
+            assert result.version
+            assert result.rules is not None
 
 
 def test_counts_of_the_centers_add_up_to_all(results: Results) -> None:
@@ -126,7 +176,7 @@ def test_counts_of_the_centers_add_up_to_all(results: Results) -> None:
         if result.statistic == "count":
             (whole if result.group == "all" else parts)[result.metric] += int(result.value or 0)
     assert whole == parts
-    assert len(whole) == 5
+    assert len(whole) == 6
 
 
 def test_refresh_returns_what_it_stores_and_appends(warehouse: Warehouse) -> None:
@@ -146,15 +196,18 @@ def test_a_cohort_that_no_file_makes_any_more_is_dropped(warehouse: Warehouse) -
     assert {table["name"] for table in tables} == {
         "curative_lesion",
         "painful_patient",
+        "pain_assessment",
         "metric_result",
         "curve_result",
     }
 
 
-def test_every_metric_gives_results_for_all_and_each_center(results: Results) -> None:
+def test_every_metric_gives_results_for_all_each_center_and_their_contrast(results: Results) -> None:
     found = {(result.metric, result.group) for result in results}
     groups = ("all", "center=a", "center=b")
-    assert found == {(metric.metric, group) for metric in load_metrics() for group in groups}
+    expected = {(metric.metric, group) for metric in load_metrics() for group in groups}
+    expected |= {(metric.metric, "centers=a,b") for metric in load_metrics() if metric.contrast}
+    assert found == expected
 
 
 def test_an_empty_cohort_is_not_assessable_and_does_not_fail(warehouse: Warehouse) -> None:
@@ -162,8 +215,9 @@ def test_an_empty_cohort_is_not_assessable_and_does_not_fail(warehouse: Warehous
         empty_core(tx)
         found = refresh(tx, RUN)
     assert {result.group for result in found} == {"all"}
-    assert {r.value for r in found if r.statistic == "count" or r.statistic.startswith("at_risk")} == {0.0}
-    others = [r for r in found if r.statistic != "count" and not r.statistic.startswith("at_risk")]
+    zero = [r for r in found if r.statistic in ("count", "missing") or r.statistic.startswith("at_risk")]
+    assert {r.value for r in zero} == {0.0}
+    others = [r for r in found if r not in zero]
     assert others
     assert all(r.value is None and r.note.startswith("not assessable: ") for r in others)
 
@@ -235,7 +289,7 @@ def test_the_published_curve_gives_the_figures_and_its_numbers_at_risk(
             ["local_control_survival", group],
         )
         curve = curve_of(rows)
-        assert {(row["run_id"], row["version"], row["curve"]) for row in rows} == {(RUN, 1, "survival")}
+        assert {(row["run_id"], row["version"], row["curve"]) for row in rows} == {(RUN, 2, "survival")}
         assert (rows[0]["months"], rows[0]["estimate"]) == (0, 1)
         for months in (12, 24, 36):
             survival = results.get("local_control_survival", f"survival_{months}m", group)
@@ -264,3 +318,65 @@ def test_a_result_says_which_version_and_rules_it_is_of(results: Results) -> Non
         "baseline_from_day = -30; baseline_to_day = 0; month1_from_day = 21; month1_to_day = 45; "
         "month1_target_day = 30"
     )
+
+
+FATES = {
+    "died before the window": (dt.date(2015, 6, 1), 5, 5),
+    "data locked before the window": (dt.date(2021, 6, 20), None, 5),
+    "no contact from the window on": (dt.date(2015, 6, 1), None, 2),
+    "no usable score in the window": (dt.date(2015, 6, 1), None, 900),
+}
+
+
+def test_missing_scores_are_counted_by_reason_and_filled_only_where_due(warehouse: Warehouse) -> None:
+    with warehouse.transaction() as tx:
+        fill_core(tx)
+        patients_of = tx.rows(
+            "SELECT patient_key FROM core.pain_timeline WHERE time_point = 'baseline' ORDER BY patient_key"
+        )
+        for row, (index_date, death_day, contact_day) in zip(patients_of, FATES.values(), strict=False):
+            tx.execute(
+                "UPDATE core.patient SET index_date = $index, is_dead = $death IS NOT NULL, "
+                "death_date = $index + $death, last_contact_date = $index + $contact "
+                "WHERE patient_key = $patient",
+                {
+                    "index": index_date,
+                    "death": death_day,
+                    "contact": contact_day,
+                    "patient": row["patient_key"],
+                },
+            )
+            tx.execute(
+                "DELETE FROM core.pain_timeline WHERE time_point IN ('1m', 'last') AND patient_key = ?",
+                [row["patient_key"]],
+            )
+        found = Results(refresh(tx, RUN))
+    for reason in FATES:
+        count = found.get("pain_scores_missing", f"count[1m: {reason}]")
+        assert count is not None, reason
+        assert count.value == 1
+    present = found.get("pain_scores_present", "proportion[1m]")
+    assert present is not None
+    assert (present.numerator, present.denominator) == (60, 62)
+    # The dead one and the one whose data were locked get no score in any analysis.
+    for metric, n in (("nprs_1m", 60), ("nprs_1m_worst_case", 62), ("nprs_last_carried_forward", 62)):
+        mean = found.get(metric, "mean")
+        assert mean is not None
+        assert mean.n == n
+
+
+def test_scores_after_the_second_session_do_not_count_in_the_sensitivity_analysis(results: Results) -> None:
+    second = {row["patient_id"]: row["procedure_date"] for row in lesions() if row["session"] == "2"}
+    expected = []
+    for p in patients():
+        if p["painful"] == "yes":
+            last = dt.date.fromisoformat(p["index_date"]) + dt.timedelta(
+                days=round(int(p["pain_followup_months"]) * DAYS_PER_MONTH)
+            )
+            is_late = p["patient_id"] in second and last.isoformat() >= second[p["patient_id"]]
+            expected.append(float(p["nprs_1m" if is_late else "nprs_last"]))
+    early, primary = results.get("nprs_last_until_repeat", "mean"), results.get("nprs_last", "mean")
+    assert early is not None
+    assert primary is not None
+    assert early.value == pytest.approx(math.fsum(expected) / len(expected), rel=1e-12)
+    assert early.value != primary.value

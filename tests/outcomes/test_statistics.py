@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from outcomes import statistics
+from outcomes.paired import paired_change
 from outcomes.results import Estimate
 
 values = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: round(x, 6))
@@ -59,14 +60,14 @@ def test_summary_equals_exact_arithmetic_and_scipy(rows: list[float]) -> None:
 def test_row_order_never_changes_a_value(rows: list[tuple[float, float]], shuffler: random.Random) -> None:
     shuffled = list(rows)
     shuffler.shuffle(shuffled)
-    before, after = (statistics.paired_change([v for v, _ in r], [b for _, b in r]) for r in (rows, shuffled))
+    before, after = (paired_change([v for v, _ in r], [b for _, b in r]) for r in (rows, shuffled))
     assert before == after
 
 
 @given(pairs)
 def test_every_estimate_is_a_finite_number_or_a_reason(rows: list[tuple[float, float]]) -> None:
-    found = statistics.paired_change([v for v, _ in rows], [b for _, b in rows])
-    assert len(found) == 10
+    found = paired_change([v for v, _ in rows], [b for _, b in rows])
+    assert len(found) == 14
     for estimate in found:
         if estimate.value is None:
             assert estimate.note.startswith("not assessable: ")
@@ -79,7 +80,7 @@ def test_every_estimate_is_a_finite_number_or_a_reason(rows: list[tuple[float, f
 @given(pairs.filter(lambda r: len({v - b for v, b in r}) > 1))
 def test_paired_t_equals_scipys_own(rows: list[tuple[float, float]]) -> None:
     later, before = [v for v, _ in rows], [b for _, b in rows]
-    found = named(statistics.paired_change(later, before))
+    found = named(paired_change(later, before))
     assert found["p_ttest"].value == pytest.approx(stats.ttest_rel(later, before).pvalue, rel=1e-9, abs=1e-15)
 
 
@@ -88,7 +89,7 @@ def test_paired_t_equals_scipys_own(rows: list[tuple[float, float]]) -> None:
     [[1.0, 1.0], [-1.0, 1.0, 2.0], [-3.0, -1.0, -1.0, 2.0, 2.0, 5.0], [1.0, 1.0, 1.0, -1.0, 4.0, 0.0, 0.0]],
 )
 def test_exact_signed_rank_with_ties_equals_every_permutation(changes: list[float]) -> None:
-    found = named(statistics.paired_change(changes, [0.0] * len(changes)))["p_wilcoxon"]
+    found = named(paired_change(changes, [0.0] * len(changes)))["p_wilcoxon"]
     moved = [c for c in changes if c]
     assert found.value == pytest.approx(
         stats.wilcoxon(moved, method=stats.PermutationMethod()).pvalue, rel=1e-12
@@ -99,32 +100,36 @@ def test_exact_signed_rank_with_ties_equals_every_permutation(changes: list[floa
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=50, unique=True), st.integers(0, 2**50))
 def test_exact_signed_rank_without_ties_equals_scipy(sizes: list[int], signs: int) -> None:
     changes = [float(size if signs >> i & 1 else -size) for i, size in enumerate(sizes)]
-    found = named(statistics.paired_change(changes, [0.0] * len(changes)))["p_wilcoxon"]
+    found = named(paired_change(changes, [0.0] * len(changes)))["p_wilcoxon"]
     assert found.value == pytest.approx(stats.wilcoxon(changes, method="exact").pvalue, rel=1e-9)
 
 
 def test_more_than_fifty_changes_use_the_normal_approximation() -> None:
     changes = [float(i % 7 - 2) for i in range(70)]
-    found = named(statistics.paired_change(changes, [0.0] * 70))["p_wilcoxon"]
+    found = named(paired_change(changes, [0.0] * 70))["p_wilcoxon"]
     assert found.method.endswith("normal approximation")
     assert found.value == pytest.approx(stats.wilcoxon(changes, method="asymptotic").pvalue, rel=1e-12)
     assert found.note == "tested without the 10 of 70 pairs that did not change"
 
 
+SUMMARY = {"mean", "sd", "median", "q1", "q3", "min", "max"}
+CHANGE = {"mean_change", "sd_change", "hodges_lehmann", "dz", "rank_biserial", "p_wilcoxon", "p_ttest"}
+
+
 @pytest.mark.parametrize(
     ("later", "before", "missing"),
     [
-        ([], [], {"mean", "sd", "median", "q1", "q3", "min", "max", "mean_change", "p_wilcoxon", "p_ttest"}),
-        ([4.0], [7.0], {"sd", "p_ttest"}),
-        ([4.0, 4.0], [7.0, 7.0], {"p_ttest"}),
-        ([4.0, 7.0], [4.0, 7.0], {"p_wilcoxon", "p_ttest"}),
-        ([0.0] * 5, [0.0] * 5, {"p_wilcoxon", "p_ttest"}),
+        ([], [], SUMMARY | CHANGE),
+        ([4.0], [7.0], {"sd", "sd_change", "dz", "p_ttest"}),
+        ([4.0, 4.0], [7.0, 7.0], {"dz", "p_ttest"}),
+        ([4.0, 7.0], [4.0, 7.0], {"dz", "rank_biserial", "p_wilcoxon", "p_ttest"}),
+        ([0.0] * 5, [0.0] * 5, {"dz", "rank_biserial", "p_wilcoxon", "p_ttest"}),
     ],
 )
 def test_degenerate_rows_give_reasons_only_where_they_must(
     later: list[float], before: list[float], missing: set[str]
 ) -> None:
-    found = statistics.paired_change(later, before)
+    found = paired_change(later, before)
     assert {estimate.statistic for estimate in found if estimate.value is None} == missing
 
 

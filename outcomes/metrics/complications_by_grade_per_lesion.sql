@@ -1,0 +1,53 @@
+-- metric = "complications_by_grade_per_lesion"
+-- version = 1
+-- title = "Complications by class and grade, per lesion"
+-- cohort = "core.lesion"
+-- grain = "lesion"
+-- statistic = "shares"
+-- unit = "%"
+-- needs = ["core.complication", "core.lesion"]
+-- groups = ["all", "center"]
+-- interval = "exact"
+-- rules = ["complication_days", "event_merge_days"]
+-- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
+-- definition = """
+-- Events linked to a treatment session, or that happened within the days of core.rule after it. Events
+-- against treated lesions, as the abstract counts them, for each class (minor, major) and each grade of
+-- each scale. Scales are never mixed: the class comes from SIR or CIRSE grades before CTCAE, and CTCAE
+-- before severity.
+-- """
+WITH graded AS (
+    SELECT
+        center_id,
+        complication_key AS unit_key,
+        'class ' || coalesce(class, 'not classed') AS category
+    FROM core.complication
+    UNION ALL
+    SELECT
+        center_id,
+        complication_key AS unit_key,
+        coalesce(scale || ' ' || grade, 'no grade') AS category
+    FROM core.complication
+),
+
+category AS (
+    SELECT DISTINCT category
+    FROM graded
+)
+
+SELECT
+    center_id,
+    category,
+    count(DISTINCT unit_key) AS numerator,
+    0 AS denominator
+FROM graded
+GROUP BY center_id, category
+UNION ALL
+SELECT
+    unit.center_id,
+    category.category,
+    0 AS numerator,
+    count(*) AS denominator
+FROM core.lesion AS unit
+CROSS JOIN category
+GROUP BY unit.center_id, category.category
