@@ -51,6 +51,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.mapping
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.remap
+	$(BIN)/python -m benchmarks.outcomes
 
 lock: $(VENV)/.dev
 	$(PIP) install --quiet uv
