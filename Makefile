@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-properties test-servers soak lint format docs bench lock
+.PHONY: help demo test test-properties test-servers test-browser soak lint format docs bench lock
 
 help:
 	@echo "make demo    two FHIR servers, one night, every figure of the paper"
 	@echo "make test    the tests"
 	@echo "make test-properties  random nights, mutants, failing requests and statements, kills"
 	@echo "make test-servers  whole nights against HAPI and Medplum (Java 17, Maven, Node)"
+	@echo "make test-browser  the report in Chromium, with axe-core (Chromium, chromedriver, npm)"
 	@echo "make soak    1,000 kills, 400 nights, every fault in every way (about an hour)"
 	@echo "make lint    ruff, mypy, import-linter, sqlfluff"
 	@echo "make docs    docs/reference/ anew from the product"
@@ -28,6 +29,9 @@ test-properties: $(VENV)/.dev
 
 test-servers: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/servers -m servers
+
+test-browser: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/browser -m browser
 
 soak: $(VENV)/.dev
 	CRYOCOHORT_SEED=$${CRYOCOHORT_SEED:-$$(date +%s)} CRYOCOHORT_EXAMPLES=200 $(BIN)/python -m pytest tests/properties -m soak

@@ -85,7 +85,7 @@ def draw(
 ) -> Drawing:
     """Have `paint` draw the figure `name` in both widths; `title` and `description` are its alternative."""
     drawings = []
-    for shape in (Shape("wide", 9.0, height), Shape("narrow", 4.9, height)):
+    for shape in (Shape("wide", 9.0, height), Shape("narrow", 4.5, height)):
         text = _figure(shape, paint)
         drawings.append(_svg(text, f"{name}-{shape.name}", title, description))
     return Drawing(*drawings)

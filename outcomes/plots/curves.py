@@ -126,14 +126,14 @@ def _band(axes: Axes, line: CurveLine, color: str) -> None:
 
 def _numbers_at_risk(axes: Axes, lines: Sequence[CurveLine], text: CurveText) -> None:
     below = axes.get_xaxis_transform()
-    axes.text(0, -0.22, text.at_risk_label, transform=below, va="top", fontsize=9, fontweight="bold")
+    axes.text(0, -0.22, text.at_risk_label, transform=below, va="top", fontsize=9.5, fontweight="bold")
     for number, line in enumerate(lines):
         height = -0.285 - 0.065 * number
         color = SERIES[number % len(SERIES)][0]
         for tick in axes.get_xticks():
             shown = str(line.at_risk(float(tick)))
             axes.text(
-                float(tick), height, shown, transform=below, ha="center", va="top", fontsize=9, color=color
+                float(tick), height, shown, transform=below, ha="center", va="top", fontsize=9.5, color=color
             )
 
 

@@ -1,0 +1,174 @@
+"""The report as Chromium shows it: complete, silent, readable on a phone, in the dark and on paper."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from tests.browser.chromium import Browser, is_outside
+from tests.browser.conftest import Reports
+from tests.browser.planted import CANARY
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (390, 1280)
+SECTIONS = (
+    "summary", "flow", "patients", "lesions", "pain", "control", "safety", "centers", "quality", "history",
+    "publication", "definitions", "rules", "figures", "codes", "reporting", "software",
+)  # fmt: skip
+OVERFLOWING = """
+const wide = document.documentElement.clientWidth;
+return [...document.querySelectorAll('body *')]
+  .filter(e => e.getClientRects().length && !e.closest('.wide, pre, svg'))
+  .filter(e => e.getBoundingClientRect().right > wide + 1)
+  .map(e => e.tagName + '.' + e.className);
+"""
+AXE = "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
+TEXT_SIZES = """
+return [...document.querySelectorAll('figure svg text')].filter(t => t.getClientRects().length).map(t => {
+  const m = t.getScreenCTM();
+  return parseFloat(getComputedStyle(t).fontSize) * Math.hypot(m.a, m.b);
+})
+"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_section_is_shown(browser: Browser, reports: Reports, width: int) -> None:
+    browser.open(reports.team, width=width)
+    heights = browser.run(
+        "return Object.fromEntries([...document.querySelectorAll('main section')]"
+        ".map(s => [s.id, s.getBoundingClientRect().height]))"
+    )
+    assert set(SECTIONS) <= set(heights)
+    assert min(heights.values()) > 60
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_logged_and_nothing_is_fetched(browser: Browser, reports: Reports, width: int) -> None:
+    browser.open(reports.team, width=width)
+    assert browser.console() == []
+    assert browser.requests() == [reports.team.as_uri()]
+
+
+def test_a_page_that_would_fetch_and_log_is_noticed(browser: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "loud.html"
+    loud = "<script>console.log('here')</script><img src='http://127.0.0.1:9/x.png'>"
+    page.write_text(loud, encoding="utf-8")
+    browser.open(page, width=390)
+    assert any("here" in message for message in browser.console())
+    assert any(is_outside(url) for url in browser.requests())
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_does_not_scroll_sideways(browser: Browser, reports: Reports, width: int) -> None:
+    browser.open(reports.team, width=width)
+    shown, whole = browser.run("const r = document.documentElement; return [r.clientWidth, r.scrollWidth]")
+    # A scroll bar at the side takes a few pixels of the width.
+    assert width - 20 <= shown <= width
+    assert whole == shown
+    assert browser.run(OVERFLOWING) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing(
+    browser: Browser, reports: Reports, axe: str, width: int, theme: Literal["light", "dark"]
+) -> None:
+    browser.open(reports.team, width=width, theme=theme)
+    # Closed parts are opened, so that they are looked at as well.
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    browser.run(axe)
+    found: dict[str, Any] = browser.run_async(AXE)
+    assert [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found["violations"]] == []
+
+
+def test_axe_finds_a_planted_violation(browser: Browser, reports: Reports, axe: str) -> None:
+    browser.open(reports.team, width=1280)
+    browser.run("document.querySelector('.lead').style.color = '#dddddd'")
+    browser.run("document.querySelector('svg title').remove()")
+    browser.run(axe)
+    assert {"color-contrast", "svg-img-alt"} <= {v["id"] for v in browser.run_async(AXE)["violations"]}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_figure_has_a_title_and_a_description_and_one_of_its_two_widths_is_shown(
+    browser: Browser, reports: Reports, width: int
+) -> None:
+    browser.open(reports.team, width=width)
+    figures = browser.run(
+        "return [...document.querySelectorAll('figure')].map(f => [...f.querySelectorAll('svg')]"
+        ".filter(s => s.getClientRects().length).map(s => [s.querySelector('title')?.textContent,"
+        " s.querySelector('desc')?.textContent, s.getBoundingClientRect().width]))"
+    )
+    assert len(figures) >= 5
+    for shown in figures:
+        ((title, description, drawn),) = shown
+        assert title
+        assert len(description) > 30
+        assert drawn <= width
+
+
+def test_texts_in_figures_can_be_read_on_a_phone(browser: Browser, reports: Reports) -> None:
+    browser.open(reports.team, width=390)
+    sizes = browser.run(TEXT_SIZES)
+    assert len(sizes) > 50
+    assert min(sizes) >= 9
+
+
+def test_figures_follow_the_theme(browser: Browser, reports: Reports) -> None:
+    script = "return getComputedStyle(document.querySelector('figure svg text')).fill"
+    fills = []
+    for theme in ("light", "dark"):
+        browser.open(reports.team, width=1280, theme="dark" if theme == "dark" else "light")
+        fills.append(browser.run(script))
+    assert fills[0] != fills[1]
+
+
+def test_every_link_leads_to_a_part_of_the_same_file(browser: Browser, reports: Reports) -> None:
+    browser.open(reports.team, width=1280)
+    lost = browser.run(
+        "return [...document.querySelectorAll('a[href]')].filter(a => !a.getAttribute('href').startsWith('#')"
+        " || !document.getElementById(a.getAttribute('href').slice(1))).map(a => a.outerHTML)"
+    )
+    assert lost == []
+
+
+def test_scripts_in_resources_never_reach_the_page(browser: Browser, reports: Reports) -> None:
+    browser.open(reports.team, width=1280)
+    assert browser.run("return document.scripts.length") == 0
+    assert "onerror" not in reports.team.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_scripts_in_the_texts_of_a_release_stay_text(browser: Browser, reports: Reports, width: int) -> None:
+    assert reports.planted_columns > 20
+    browser.open(reports.planted, width=width)
+    shown = browser.run("return document.documentElement.textContent").count(CANARY)
+    assert shown > 100
+    made = browser.run("return [document.scripts.length, document.images.length, document.title]")
+    assert made[:2] == [0, 0]
+    assert made[2].startswith("Percutaneous")
+    assert browser.console() == []
+    assert browser.requests() == [reports.planted.as_uri()]
+
+
+def test_the_report_prints_on_a4(browser: Browser, reports: Reports, kept: Path) -> None:
+    browser.open(reports.team, width=1280, theme="dark")
+    printed = browser.pdf()
+    (kept / "report.pdf").write_bytes(printed)
+    boxes = re.findall(rb"/MediaBox ?\[([0-9. ]+)\]", printed)
+    sizes = {tuple(round(float(side)) for side in box.split()[2:]) for box in boxes}
+    assert sizes == {(595, 842)}
+    pages = len(re.findall(rb"/Type ?/Page\b(?!s)", printed))
+    assert 6 <= pages <= 30
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_screenshots_are_kept(
+    browser: Browser, reports: Reports, kept: Path, width: int, theme: Literal["light", "dark"]
+) -> None:
+    target = kept / f"report-{width}-{theme}.png"
+    browser.open(reports.team, width=width, theme=theme)
+    browser.screenshot(target)
+    assert target.read_bytes().startswith(b"\x89PNG")
