@@ -55,6 +55,7 @@ _STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.8,
     "legend.frameon": False,
 }
+LONGEST_LABEL = 32
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
@@ -78,6 +79,15 @@ class Drawing:
 
     wide: str
     narrow: str
+
+
+def shortened(label: str) -> str:
+    """A label that fits into a figure of a phone; the tables tell it in full."""
+    return (
+        label
+        if len(label) <= LONGEST_LABEL
+        else f"{label[: LONGEST_LABEL - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+    )
 
 
 def draw(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from outcomes.plots.canvas import FIRST_PALE, SECOND_PALE, SERIES, SOFT, Drawing, Shape, draw
+from outcomes.plots.canvas import FIRST_PALE, INK, SECOND_PALE, SERIES, SOFT, Drawing, Shape, draw, shortened
 from outcomes.rounding import scaled, show
 
 # A duration in whole days that is less than a day short of a month counts as having reached it.
@@ -106,7 +106,7 @@ def _line(axes: Axes, line: CurveLine, number: int, *, has_band: bool, shows_mar
     color, dashes, _ = SERIES[number % len(SERIES)]
     times = [*(p.months for p in line.points), line.end]
     heights = [*(p.estimate for p in line.points), line.points[-1].estimate]
-    axes.step(times, heights, dashes, where="post", color=color, linewidth=2, label=line.label)
+    axes.step(times, heights, dashes, where="post", color=color, linewidth=2, label=shortened(line.label))
     if has_band:
         _band(axes, line, _BANDS[number % len(_BANDS)])
     if shows_marks:
@@ -127,13 +127,21 @@ def _band(axes: Axes, line: CurveLine, color: str) -> None:
 def _numbers_at_risk(axes: Axes, lines: Sequence[CurveLine], text: CurveText) -> None:
     below = axes.get_xaxis_transform()
     axes.text(0, -0.22, text.at_risk_label, transform=below, va="top", fontsize=9.5, fontweight="bold")
-    for number, line in enumerate(lines):
+    # Two causes of one cohort share who is at risk: said once.
+    counts = dict.fromkeys(tuple(line.at_risk(float(t)) for t in axes.get_xticks()) for line in lines)
+    for number, at_risk in enumerate(counts):
         height = -0.285 - 0.065 * number
-        color = SERIES[number % len(SERIES)][0]
-        for tick in axes.get_xticks():
-            shown = str(line.at_risk(float(tick)))
+        color = SERIES[number][0] if len(counts) > 1 else INK
+        for tick, count in zip(axes.get_xticks(), at_risk, strict=True):
             axes.text(
-                float(tick), height, shown, transform=below, ha="center", va="top", fontsize=9.5, color=color
+                float(tick),
+                height,
+                str(count),
+                transform=below,
+                ha="center",
+                va="top",
+                fontsize=9.5,
+                color=color,
             )
 
 

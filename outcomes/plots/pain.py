@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from outcomes.plots.canvas import FIRST, FIRST_PALE, PAPER, SECOND, SERIES, SOFT, Drawing, Shape, draw
+from outcomes.plots.canvas import (
+    FIRST,
+    FIRST_PALE,
+    PAPER,
+    SECOND,
+    SERIES,
+    SOFT,
+    Drawing,
+    Shape,
+    draw,
+    shortened,
+)
 from outcomes.rounding import show
 
 
@@ -53,13 +64,14 @@ def trajectory_plot(times: Sequence[str], groups: Sequence[tuple[str, Sequence[M
     def paint(axes: Axes, shape: Shape) -> None:
         for number, (label, means) in enumerate(groups):
             color, dashes, marker = SERIES[number % len(SERIES)]
+            name = shortened(label)
             shift = (number - (len(groups) - 1) / 2) * 0.09
             known = [(place + shift, m) for place, m in enumerate(means) if m.mean is not None]
             for x, m in known:
                 if m.ci_low is not None and m.ci_high is not None:
                     axes.vlines(x, m.ci_low, m.ci_high, color=color, linewidth=1.6)
             xs, ys = [x for x, _ in known], [m.mean for _, m in known if m.mean is not None]
-            axes.plot(xs, ys, dashes, color=color, marker=marker, markersize=5.5, linewidth=1.6, label=label)
+            axes.plot(xs, ys, dashes, color=color, marker=marker, markersize=5.5, linewidth=1.6, label=name)
         if any(m.mean is not None for _, means in groups for m in means):
             axes.legend(loc="upper right", fontsize=9.5)
         _score_axes(axes, [_label(time, None, shape) for time in times])

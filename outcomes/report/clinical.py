@@ -2,29 +2,51 @@
 
 from collections.abc import Sequence
 
+from outcomes.curves import curve_of
 from outcomes.plots.curves import CurveLine, CurveText, Point, curve_plot
 from outcomes.plots.pain import MeanTime, PainTime, pain_plot, trajectory_plot
 from outcomes.report import estimates, tables
 from outcomes.report.facts import PAIN_TIMES, Published
-from outcomes.report.parts import Group, Plot, Section
-from outcomes.survival import Curve, kaplan_meier
+from outcomes.report.parts import Group, Line, Plot, Section, Table, metric_anchor
+from outcomes.survival import Curve
+
+TIMES = (("24 hours", "24h"), ("1 month", "1m"), ("last follow-up", "last"))
+RESPONSES = (
+    ("At least 2 points", "points"),
+    ("At least 30%", "percent"),
+    ("At least 50%", "percent_high"),
+)
+MONTHS = (12, 24, 36)
 
 
 def pain(published: Published, centers: Sequence[Group]) -> Section:
-    """Pain scores over time, and who is free of pain."""
-    shares = (
-        ("Patients with painful metastases, share (95% CI)", "painful_patients", "share"),
-        ("Pain-free at last follow-up, share (95% CI)", "pain_free_last", "share"),
-    )
+    """Pain scores over time, who responds, and who is free of pain."""
+    shares = [
+        ("Patients with painful metastases (95% CI)", "painful_patients", "share"),
+        ("Pain-free at last follow-up (95% CI)", "pain_free_last", "share"),
+    ]
+    responders = [
+        (f"{label}, {time} (95% CI)", f"responders_{short}", f"share:{category}")
+        for time, short in TIMES
+        for label, category in RESPONSES
+    ]
+    model = [
+        (f"{source}: change at {time} (95% CI)", "pain_trajectory", f"number:{kind}_change[{short}]")
+        for source, kind in (("Mixed model", "model"), ("GEE", "gee"))
+        for time, short in TIMES
+    ]
+    results = published.results
     return Section(
         "pain",
         "Pain",
         "Later times compare patients with a score at both times; a change below zero is less pain.",
         (
             _pain_plot(published),
-            estimates.pain(PAIN_TIMES, published.results, centers),
+            estimates.pain(PAIN_TIMES, results, centers),
             _trajectory(published, centers),
-            estimates.figures("Painful and pain-free patients", shares, published.results, centers),
+            estimates.figures("Pain-free patients", shares, results, centers),
+            estimates.figures("Responders: drop in pain from baseline", responders, results, centers),
+            estimates.figures("Trajectory by model, points", model, results, centers),
         ),
     )
 
@@ -67,42 +89,104 @@ def _pain_times(published: Published) -> list[PainTime]:
 
 def control(published: Published, centers: Sequence[Group]) -> Section:
     """Local control of the lesions treated with curative intent."""
-    metric = published.metrics["local_control_survival"]
-    wanted = (
+    wanted = [
         ("Lesions treated with curative intent", "curative_lesions", "count"),
-        ("Patients with such lesions", "patients_with_curative_lesions", "count"),
-        ("Controlled at last assessment, share (95% CI)", "local_control", "share"),
+        ("Controlled at last assessment (95% CI)", "local_control", "share"),
         ("Follow-up, months: mean (SD)", "local_control_followup", "mean (SD)"),
         ("Follow-up, months: median (quartiles)", "local_control_followup", "median (quartiles)"),
-    )
+    ]
+    over_time = [
+        line
+        for months in MONTHS
+        for line in (
+            (
+                f"Free of local progression at {months} months (95% CI)",
+                SURVIVAL,
+                f"percent:survival_{months}m",
+            ),
+            (f"Lesions at risk at {months} months", SURVIVAL, f"number:at_risk_{months}m"),
+            (f"Local progression by {months} months (95% CI)", PROGRESSION, f"percent:incidence_{months}m"),
+        )
+    ]
+    results = published.results
     return Section(
         "control",
         "Local control",
         "Only assessments linked to the lesion count; an assessment of the whole disease does not.",
         (
-            _control_plot(published),
-            estimates.figures("Lesions treated with curative intent", wanted, published.results, centers),
-            estimates.control_over_time(metric, published.results, centers),
+            _survival_plot(published, SURVIVAL, LESION_TEXT),
+            estimates.figures("Lesions treated with curative intent", wanted, results, centers),
+            _incidence_plot(published),
+            estimates.figures("Over time, by lesion", over_time, results, centers),
         ),
     )
 
 
-def _control_plot(published: Published) -> Plot:
-    metric = published.metrics["local_control_survival"]
-    rows = [row for row in published.rows[metric.metric] if None not in row.values()]
-    curve = kaplan_meier([float(r["duration_months"]) for r in rows], [bool(r["is_event"]) for r in rows])
+def survival(published: Published, centers: Sequence[Group]) -> Section:
+    """How long patients lived."""
+    wanted = [
+        line
+        for months in MONTHS
+        for line in (
+            (f"Alive at {months} months (95% CI)", "overall_survival", f"percent:survival_{months}m"),
+            (f"Patients at risk at {months} months", "overall_survival", f"number:at_risk_{months}m"),
+        )
+    ]
+    wanted.append(("Median survival, months", "overall_survival", "number:median"))
+    wanted.append(("Log-rank test between the centers, p", "overall_survival", "p:p_logrank"))
     text = CurveText(
-        name="control",
-        title="Time to local progression",
-        y_label="Free of local progression (%)",
+        name="survival",
+        title="Overall survival",
+        y_label="Alive (%)",
+        x_label="Months since the index treatment",
+        at_risk_label="Patients at risk",
+        horizons=MONTHS,
+    )
+    lead = "From the index treatment to death from any cause; who was last seen alive is counted until then."
+    table = estimates.figures("Overall survival", wanted, published.results, centers)
+    plot = _survival_plot(published, "overall_survival", text)
+    return Section("survival", "Survival", lead, (plot, table))
+
+
+SURVIVAL, PROGRESSION = "local_control_survival", "local_progression"
+LESION_TEXT = CurveText(
+    name="control",
+    title="Time to local progression",
+    y_label="Free of local progression (%)",
+    x_label="Months since the lesion's first treatment",
+    at_risk_label="Lesions at risk",
+    horizons=MONTHS,
+)
+
+
+def _survival_plot(published: Published, metric: str, text: CurveText) -> Plot:
+    lines = [curve_line("All centers", curve_of(rows)) for rows in published.curve(metric, "survival")]
+    return Plot(
+        curve_plot(lines, text, shows_patients=True),
+        "Kaplan-Meier estimate with 95% confidence band (log-log, Greenwood); tick marks: last looks.",
+        published.linked(metric),
+    )
+
+
+def _incidence_plot(published: Published) -> Plot:
+    text = CurveText(
+        name="incidence",
+        title="Local progression with death competing",
+        y_label="Cumulative incidence (%)",
         x_label="Months since the lesion's first treatment",
         at_risk_label="Lesions at risk",
-        horizons=metric.horizons_months,
+        horizons=MONTHS,
     )
+    causes = (("Local progression", "incidence"), ("Death without it", "incidence_competing"))
+    lines = [
+        curve_line(label, curve_of(rows))
+        for label, name in causes
+        for rows in published.curve(PROGRESSION, name)
+    ]
     return Plot(
-        curve_plot([curve_line("All centers", curve)], text, shows_patients=True),
-        "Kaplan-Meier estimate with 95% confidence band (log-log, Greenwood); tick marks: last assessments.",
-        published.linked(metric.metric),
+        curve_plot(lines, text, shows_patients=False),
+        "Aalen-Johansen estimates with 95% confidence bands: who dies can have no later progression.",
+        published.linked(PROGRESSION),
     )
 
 
@@ -117,6 +201,7 @@ def safety(published: Published, centers: Sequence[Group]) -> Section:
     wanted = (
         ("Complications", "complications", "count"),
         ("Per lesion (95% CI)", "complications_per_lesion", "share"),
+        ("Per session (95% CI)", "complications_per_session", "share"),
         ("Major, per lesion (95% CI)", "complications_major", "share"),
         ("Minor, per lesion (95% CI)", "complications_minor", "share"),
         ("Patients with a complication (95% CI)", "patients_with_complication", "share"),
@@ -127,7 +212,24 @@ def safety(published: Published, centers: Sequence[Group]) -> Section:
         "Scales are never mixed: SIR and CIRSE lead over CTCAE, CTCAE over the severity of the report. "
         "By convention SIR A and B, CIRSE 1 and 2, CTCAE 1 and 2, and mild and moderate are minor.",
         (
-            estimates.figures("Complications", wanted, published.results, centers),
+            estimates.figures("How often", wanted, published.results, centers),
+            _grades(published),
             tables.complications(published.rows["complications"], centers),
         ),
     )
+
+
+def _grades(published: Published) -> Table:
+    """Each scale and grade in all centers, of lesions, of sessions and of patients."""
+    units = ("lesion", "session", "patient")
+    metrics = [f"complications_by_grade_per_{unit}" for unit in units]
+    found = dict.fromkeys(
+        r.statistic for r in published.results if r.metric in metrics and "[" in r.statistic
+    )
+    lines = []
+    for statistic in found:
+        grade = statistic[len("proportion[") : -1]
+        cells = (estimates.formed(f"share:{grade}", published.results, metric, "all") for metric in metrics)
+        lines.append(Line((grade, *cells), anchor=metric_anchor(metrics[0])))
+    columns = ("Scale and grade", *(f"Per {unit} (95% CI)" for unit in units))
+    return Table("By scale and grade, all centers", columns, tuple(lines))

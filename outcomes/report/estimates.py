@@ -22,16 +22,79 @@ Form = Callable[[Results, str, str], str]
 def figures(
     caption: str, wanted: Sequence[tuple[str, str, str]], results: Results, centers: Sequence[Group]
 ) -> Table:
-    """One line a figure (label, metric, form), one column a group; forms are the keys of `FORMS`."""
-    lines = tuple(
-        Line(
-            (label, *(FORMS[form](results, metric, group.name) for group in centers)),
-            anchor=metric_anchor(metric),
-        )
-        for label, metric, form in wanted
-    )
+    """One line a figure (label, metric, form), one column a group, and how the centers differ.
+
+    A form is a key of `FORMS`, after a colon the category it is of: `share`, `share:points`,
+    `percent:survival_12m`.
+    """
+    between = contrast_group(results)
+    lines = []
+    for label, metric, form in wanted:
+        cells = [formed(form, results, metric, group.name) for group in centers]
+        if between:
+            cells.append(_difference(form, results, metric, between))
+        lines.append(Line((label, *cells), anchor=metric_anchor(metric)))
     notes = _notes(results, {metric: label for label, metric, _ in wanted})
-    return Table(caption, ("", *(g.label for g in centers)), lines, notes)
+    contrast = ("Difference (95% CI)",) if between else ()
+    return Table(caption, ("", *(g.label for g in centers), *contrast), tuple(lines), notes)
+
+
+def contrast_group(results: Results) -> str | None:
+    """The group of the results that compare the centers, None where there are not two."""
+    return next((result.group for result in results if result.group.startswith("centers=")), None)
+
+
+def formed(form: str, results: Results, metric: str, group: str) -> str:
+    """One figure of one group, in a form of `figures`."""
+    name, _, category = form.partition(":")
+    if name == "share" and category:
+        return _share_of(results.get(metric, f"proportion[{category}]", group))
+    if name in ("percent", "number", "p"):
+        return _single(name, results.get(metric, category, group))
+    return FORMS[name](results, metric, group)
+
+
+def _difference(form: str, results: Results, metric: str, between: str) -> str:
+    """How the first center differs from the second: shares in percentage points."""
+    name, _, category = form.partition(":")
+    if name == "p":
+        return _single(name, results.get(metric, category, between))
+    if name == "number":
+        return ""
+    _, has_months, months = category.rpartition("_")
+    of = f"_{months}" if has_months else f"[{category}]" if category else ""
+    result = results.get(metric, f"difference{of}", between)
+    if result is None:
+        smd = None if category else results.get(metric, "smd", between)
+        return f"SMD {show(smd.value, 2)}" if smd and smd.value is not None else ""
+    if result.value is None:
+        return NOT_ASSESSABLE
+    is_share = name in ("share", "percent")
+    shown = f"{show(scaled(result.value, 100))} pp" if is_share else show(result.value, 2)
+    interval = f" ({_interval(result, 100 if is_share else 1, digits=1 if is_share else 2)})"
+    p = results.get(metric, f"p_fisher{of}", between)
+    return f"{shown}{interval if result.ci_low is not None else ''}" + (f"; p {show_p(p.value)}" if p else "")
+
+
+def _single(form: str, result: MetricResult | None) -> str:
+    if result is None:
+        return ""
+    if result.value is None:
+        return NOT_ASSESSABLE
+    if form == "p":
+        return show_p(result.value)
+    if form == "percent":
+        shown = f"{show(scaled(result.value, 100))}%"
+        return shown if result.ci_low is None else f"{shown} ({_interval(result, 100)})"
+    shown = show(result.value, 0 if result.value == int(result.value) else 1)
+    return shown if result.ci_low is None else f"{shown} ({_interval(result, 1, digits=1)})"
+
+
+def _share_of(result: MetricResult | None) -> str:
+    if result is None or result.numerator is None or result.denominator is None:
+        return NOT_ASSESSABLE
+    shown = show_share(result.numerator, result.denominator)
+    return shown if result.ci_low is None else f"{shown}; {_interval(result, 100)}"
 
 
 def pain(times: Sequence[tuple[str, str]], results: Results, centers: Sequence[Group]) -> Table:
@@ -41,23 +104,11 @@ def pain(times: Sequence[tuple[str, str]], results: Results, centers: Sequence[G
         lines.append(Line((group.label,), is_heading=True))
         lines.extend(_pain_line(label, metric, group.name, results) for label, metric in times)
     columns = (
-        "", "n", "Mean (SD)", "Median (quartiles)", "Range", "Change (95% CI)",
-        "p, Wilcoxon", "p, Holm", "p, t",
+        "", "n", "Mean (SD)", "Median (quartiles)", "Range", "Change (95% CI)", "Hodges-Lehmann (95% CI)",
+        "dz", "p, Wilcoxon", "p, Holm", "p, t",
     )  # fmt: skip
     notes = _notes(results, {metric: label for label, metric in times})
     return Table("Numerical pain rating scale, painful patients", columns, tuple(lines), notes)
-
-
-def control_over_time(metric: Metric, results: Results, centers: Sequence[Group]) -> Table:
-    """Kaplan-Meier shares with interval and numbers at risk at each horizon."""
-    lines = []
-    for months in metric.horizons_months:
-        shares = (_survival(results, metric.metric, f"survival_{months}m", g.name) for g in centers)
-        at_risk = (_plain(results, metric.metric, f"at_risk_{months}m", g.name, 0) for g in centers)
-        lines.append(Line((f"Free of local progression at {months} months (95% CI)", *shares)))
-        lines.append(Line((f"Lesions at risk at {months} months", *at_risk), tone="excluded"))
-    notes = _notes(results, {metric.metric: metric.title})
-    return Table("Kaplan-Meier estimate, by lesion", ("", *(g.label for g in centers)), tuple(lines), notes)
 
 
 def everything(
@@ -69,6 +120,8 @@ def everything(
     is_folded: bool = False,
 ) -> Table:
     """Every statistic that was computed of `metrics`, one column a group."""
+    between = contrast_group(results)
+    names = [*(group.name for group in centers), *([between] if between else [])]
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for result in results:
         found[result.metric][result.statistic] = None
@@ -77,9 +130,9 @@ def everything(
         if metric.metric in found:
             lines.append(Line((f"{metric.title} ({metric.metric})",), is_heading=True))
         for statistic in found[metric.metric]:
-            cells = (any_result(metric, results.get(metric.metric, statistic, g.name)) for g in centers)
+            cells = (any_result(metric, results.get(metric.metric, statistic, name)) for name in names)
             lines.append(Line((statistic.replace("_", " "), *cells), anchor=metric_anchor(metric.metric)))
-    columns = ("Statistic", *(g.label for g in centers))
+    columns = ("Statistic", *(g.label for g in centers), *(("Between centers",) if between else ()))
     return Table(caption, columns, tuple(lines), is_folded=is_folded)
 
 
@@ -103,7 +156,7 @@ def any_result(metric: Metric, result: MetricResult | None) -> str:
 
 
 def _is_share(metric: Metric, result: MetricResult) -> bool:
-    is_counted = result.statistic.startswith(("at_risk", "count", "median", "q1", "q3", "events"))
+    is_counted = result.statistic.startswith(("at_risk", "count", "median", "q1", "q3", "smd", "missing"))
     return metric.unit == "%" and not is_counted
 
 
@@ -120,9 +173,7 @@ def _count(results: Results, metric: str, group: str) -> str:
 
 
 def _share_with_interval(results: Results, metric: str, group: str) -> str:
-    result = results.get(metric, "proportion", group)
-    shown = share(results, metric, group)
-    return f"{shown}; {_interval(result, 100)}" if result and result.ci_low is not None else shown
+    return _share_of(results.get(metric, "proportion", group))
 
 
 def _mean_sd(results: Results, metric: str, group: str) -> str:
@@ -169,6 +220,8 @@ def _pain_line(label: str, metric: str, group: str, results: Results) -> Line:
             _median_quartiles(results, metric, group),
             _range(results, metric, group),
             _change(results.get(metric, "mean_change", group)),
+            _change(results.get(metric, "hodges_lehmann", group)),
+            _effect(results.get(metric, "dz", group)),
             *(_p(results.get(metric, p, group)) for p in ("p_wilcoxon", "p_holm", "p_ttest")),
         )
     )
@@ -180,16 +233,12 @@ def _change(result: MetricResult | None) -> str:
     return f"{show(result.value, 2)} ({_interval(result, 1, digits=2)})"
 
 
+def _effect(result: MetricResult | None) -> str:
+    return "" if result is None else show(result.value, 2)
+
+
 def _p(result: MetricResult | None) -> str:
     return "" if result is None else show_p(result.value)
-
-
-def _survival(results: Results, metric: str, statistic: str, group: str) -> str:
-    result = results.get(metric, statistic, group)
-    if result is None or result.value is None:
-        return NOT_ASSESSABLE
-    shown = f"{show(scaled(result.value, 100))}%"
-    return shown if result.ci_low is None else f"{shown} ({_interval(result, 100)})"
 
 
 def _interval(result: MetricResult | None, scale: int, *, digits: int = 1) -> str:

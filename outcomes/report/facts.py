@@ -10,7 +10,7 @@ from mappings.errors import WarehouseError
 from mappings.terminology import MappedCode
 from outcomes.metric import Metric, load_metrics
 from outcomes.refresh import read_sql
-from outcomes.results import MetricResult, Results
+from outcomes.results import ALL, MetricResult, Results
 
 PAIN_TIMES = (
     ("Baseline", "nprs_baseline"),
@@ -68,6 +68,12 @@ class Published:
     rows: Mapping[str, Sequence[Mapping[str, Any]]]
     run_id: int
 
+    def curve(self, metric: str, name: str, group: str = ALL) -> list[list[Mapping[str, Any]]]:
+        """The rows of one curve in a list of its own; an empty list where there is none."""
+        wanted = (metric, name, group)
+        rows = [row for row in self.rows["curves"] if (row["metric"], row["curve"], row["group"]) == wanted]
+        return [rows] if rows else []
+
     def linked(self, *metrics: str) -> tuple[tuple[str, str], ...]:
         """Name and title of each metric, to link a figure to its definitions."""
         return tuple((name, self.metrics[name].title) for name in metrics)
@@ -81,9 +87,9 @@ def read_published(mart: Mart) -> Published:
         raise WarehouseError(
             "The published release holds no results.", "Run `cryocohort refresh`, then report again."
         )
-    names = ("history", "flow", "patients", "lesions", "complications", "checks", "unmapped", "rules")
+    names = ("history", "curves", "flow", "complications", "checks", "unmapped", "rules")
     rows = {name: mart.rows(table_sql(name)) for name in names}
-    plotted = (*(metric for _, metric in PAIN_TIMES), "local_control_survival")
+    plotted = [metric for _, metric in PAIN_TIMES]
     rows |= {name: mart.rows(metrics[name].sql) for name in plotted}
     return Published(Results(results), metrics, rows, results[0].run_id)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from outcomes.report import appendix, clinical, estimates, provenance, study
+from outcomes.report import appendix, clinical, estimates, missing, provenance, study
 from outcomes.report.facts import Published, ReportFacts
 from outcomes.report.parts import Group, Plot, Section, Table, metric_anchor
 
@@ -15,7 +15,9 @@ def sections(published: Published, facts: ReportFacts, centers: Sequence[Group])
         study.lesions(published, centers),
         clinical.pain(published, centers),
         clinical.control(published, centers),
+        clinical.survival(published, centers),
         clinical.safety(published, centers),
+        missing.section(published, centers),
         provenance.side_by_side(published, facts, centers),
     ]
     return [

@@ -10,7 +10,7 @@ from outcomes.plausibility import PrintedSummary, solutions
 from outcomes.report.facts import CenterFacts
 from outcomes.report.parts import Group, Line, Table
 from outcomes.report.strobe import Step
-from outcomes.rounding import NOT_ASSESSABLE, show_share
+from outcomes.rounding import NOT_ASSESSABLE
 
 Row = Mapping[str, Any]
 
@@ -39,23 +39,6 @@ def flow(steps: Sequence[Step], centers: Sequence[Group]) -> Table:
     columns = ("Step", "Unit", *(g.label for g in centers))
     caption = "Every step, from procedures to analyzed rows"
     return Table(caption, columns, tuple(lines), text_columns=(0, 1), is_folded=True)
-
-
-def categories(caption: str, rows: Sequence[Row], centers: Sequence[Group], total: str) -> Table:
-    """Counts and shares of each category, by center; `total` names the first line."""
-    counts: dict[tuple[str | None, str, str], int] = defaultdict(int)
-    for row in rows:
-        for center in (None, row["center_id"]):
-            counts[center, row["characteristic"], row["category"]] += row["counted"]
-    parts = dict.fromkeys(row["characteristic"] for row in sorted(rows, key=lambda r: r["part"]))
-    sizes = {g: _size(counts, g, next(iter(parts), "")) for g in centers}
-    lines = [Line((total, *(str(sizes[g]) for g in centers)))]
-    for part in parts:
-        lines.append(Line((part,), is_heading=True))
-        for category in _by_size(counts, part):
-            shares = (show_share(counts[g.center_id, part, category], sizes[g]) for g in centers)
-            lines.append(Line((category, *shares)))
-    return Table(caption, ("", *(g.label for g in centers)), tuple(lines))
 
 
 def complications(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
@@ -175,16 +158,6 @@ def _excluded(rows: Sequence[Row], reason: str, group: Group) -> int:
         for row in rows
         if row["reason"] == reason and group.center_id in (None, row["center_id"])
     )
-
-
-def _size(counts: Mapping[tuple[str | None, str, str], int], group: Group, part: str) -> int:
-    return sum(n for (center, p, _), n in counts.items() if center == group.center_id and p == part)
-
-
-def _by_size(counts: Mapping[tuple[str | None, str, str], int], part: str) -> list[str]:
-    sizes = {category: n for (center, p, category), n in counts.items() if center is None and p == part}
-    ordinal = all(category[0].isdigit() for category in sizes)
-    return sorted(sizes, key=lambda category: category if ordinal else (-sizes[category], category))
 
 
 def _number(value: int | None) -> str:

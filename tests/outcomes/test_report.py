@@ -177,7 +177,7 @@ def test_a_metric_without_a_place_of_its_own_still_appears(mart: Mart) -> None:
     (table,) = section.parts
     assert isinstance(table, Table)
     cells = [line.cells for line in table.lines if line.anchor == "metric-brand_new"]
-    assert cells == [("count", "105", "", "")]
+    assert cells == [("count", "105", "", "", "")]
 
 
 def test_page_holds_no_key_of_a_patient_or_lesion(mart: Mart, text: str) -> None:
@@ -194,7 +194,7 @@ def test_page_holds_no_key_of_a_patient_or_lesion(mart: Mart, text: str) -> None
         ("female", ["35/74 (47.3%)", "25/45 (55.6%)", "10/29 (34.5%)"]),
         ("Completed cryoablations found", ["procedure", "113", "68", "45"]),
         ("excluded: another site", ["procedure", "6", "3", "3"]),
-        ("Per lesion (95% CI)", ["9/105 (8.6%); 4.0 to 15.6"]),
+        ("Per lesion (95% CI)", ["9/105 (8.6%) 4.0 to 15.6"]),
         ("24 hours", ["64", "4.1 (2.4)", "4.0 (2.0 to 6.0)", "0 to 9"]),
         ("Lesions at risk at 12 months", ["17", "10", "7"]),
         ("Complications per lesion (%)", ["8.5", "8.6", "known difference"]),
@@ -259,7 +259,7 @@ def test_an_empty_cohort_still_gives_a_report(warehouse: Warehouse) -> None:
         refresh(tx, RUN)
     page = Page(render(warehouse, FACTS))
     assert page.open == []
-    assert page.has_row("Patients, n", "0", "0", "0")
+    assert page.has_row("Patients, n", "0")
 
 
 def test_a_release_without_results_is_refused(warehouse: Warehouse) -> None:
