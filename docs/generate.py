@@ -12,6 +12,7 @@ from docs.making.checks import check_pages, checks
 from docs.making.command_line import command_line
 from docs.making.configuration_keys import configuration
 from docs.making.failures import exit_codes
+from docs.making.log_events import log_events
 from docs.making.tables import data_dictionary, ledger, metrics
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,7 @@ def pages() -> Mapping[str, str]:
         "command-line.md": command_line(),
         "configuration.md": configuration(),
         "exit-codes.md": exit_codes(),
+        "log-events.md": log_events(),
         **check_pages(),
     }
     files = {f"data-dictionary.{ending}": written[ending] for ending in ("html", "csv")}

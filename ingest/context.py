@@ -13,14 +13,16 @@ from warehouse.land import LandCounts
 
 @dataclass(frozen=True, slots=True)
 class UnitLanded:
-    """One answer has landed: the `number`-th of the `units` planned in this step."""
+    """One answer has landed: the `number`-th of the `units` planned in this step, after so many seconds."""
 
+    run_id: int
     center_id: str
     resource_type: str
     step: Step
     number: int
     units: int
     counts: LandCounts
+    seconds: float
 
 
 class Progress(Protocol):

@@ -137,11 +137,12 @@ class ExportLanding:
 
     def _land(self, taken: Taken, task: Task, number: int, planned: int) -> None:
         """Land one task; files that are not whole are told, and leave the other types alone."""
-        found = pages(taken.files, task, self.center.base_url, taken.watermark)
+        found, began = pages(taken.files, task, self.center.base_url, taken.watermark), self.context.now()
         try:
             counts = self.landing.land(task, found)
         except IncompleteError as error:
             self.tally.lack(f"Center {self.center.center_id}: {error.message}")
             return
-        name, step = task.ask.resource_type.name, task.ask.search.step
-        self.context.progress.landed(UnitLanded(self.center.center_id, name, step, number, planned, counts))
+        where = self.context.run_id, self.center.center_id, task.ask.resource_type.name, task.ask.search.step
+        seconds = (self.context.now() - began).total_seconds()
+        self.context.progress.landed(UnitLanded(*where, number, planned, counts, seconds))

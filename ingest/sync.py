@@ -128,7 +128,7 @@ class _Sync:
                 f"The sync of center {self._center.center_id} was asked to stop.",
                 "run `cryocohort sync` again: it takes up where this one stopped.",
             )
-        resource_type = task.ask.resource_type.name
+        resource_type, began = task.ask.resource_type.name, self._context.now()
         try:
             counts = self._landing.land(task, walk(self._client, task.query))
         except (ServerError, ForbiddenError) as error:
@@ -136,10 +136,11 @@ class _Sync:
                 raise
             self._tally.fail(error, resource_type)
             return
-        step = task.ask.search.step
+        seconds = (self._context.now() - began).total_seconds()
+        where = self._context.run_id, self._center.center_id, resource_type, task.ask.search.step
         steps.finish(
             lambda number: self._context.progress.landed(
-                UnitLanded(self._center.center_id, resource_type, step, number, steps.planned, counts)
+                UnitLanded(*where, number, steps.planned, counts, seconds)
             )
         )
 

@@ -18,6 +18,7 @@ from service.cli_init import init
 from service.cli_quarantine import quarantine
 from service.cli_releases import releases
 from service.cli_sql import sql
+from service.verbosity import CHOSEN
 
 if TYPE_CHECKING:
     from ingest.sync import Progress
@@ -30,7 +31,6 @@ app = typer.Typer(
     help="FHIR servers of several centers -> a DuckDB warehouse -> the outcomes of a cohort, every night.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -50,7 +50,7 @@ CONFIG = Path("config")
 def main() -> None:
     """Run the command line; an error of the tree becomes one message and its exit code."""
     try:
-        app()
+        app(prog_name="cryocohort")
     except CryocohortError as error:
         from service.cli_output import show_error
 
@@ -126,7 +126,8 @@ def report(config: Config = CONFIG) -> None:
     settings, stop = _settings(config), threading.Event()
     with told(settings, "report", _now, stop.is_set), shown_progress() as progress:
         path = report_night(_night(settings, progress, stop))
-    console.print(f"{path}\n{path.with_suffix('.csv')}", soft_wrap=True)
+    if not CHOSEN.is_quiet:
+        console.print(f"{path}\n{path.with_suffix('.csv')}", soft_wrap=True)
 
 
 @app.command()
@@ -190,7 +191,7 @@ def demo(
         raise typer.Exit(DIFFERENT_FIGURES)
 
 
-def _version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         from service.study import product_version
 
@@ -200,11 +201,22 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but failures; the exit code tells the cause.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also log what was built and what checks found.")
+    ] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines, also on a terminal.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """FHIR servers of several centers -> a DuckDB warehouse -> the outcomes of a cohort, every night."""
+    del version  # its callback has shown it and left
+    if quiet and verbose:
+        raise typer.BadParameter("choose --quiet or --verbose, not both")
+    CHOSEN.is_quiet, CHOSEN.is_verbose, CHOSEN.is_json = quiet, verbose, log_json
 
 
 def _settings(folder: Path, *, log_json: bool = False) -> "Settings":

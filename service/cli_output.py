@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from mappings.errors import CryocohortError
+from service.verbosity import CHOSEN
 
 if TYPE_CHECKING:  # each of these brings a heavy library, and a command should wait for its own only
     from ingest.sync import Progress as SyncProgress
@@ -56,6 +57,7 @@ class LoggedProgress:
         counts = event.counts
         structlog.get_logger().info(
             "landed",
+            run_id=event.run_id,
             center=event.center_id,
             resource_type=event.resource_type,
             step=event.step,
@@ -63,6 +65,7 @@ class LoggedProgress:
             received=counts.received,
             landed=counts.landed,
             quarantined=counts.quarantined,
+            seconds=round(event.seconds, 3),
         )
 
 
@@ -84,8 +87,8 @@ class BarProgress:
 
 @contextmanager
 def shown_progress() -> Iterator["SyncProgress"]:
-    """Bars on a terminal, log lines elsewhere."""
-    if not error_console.is_terminal:
+    """Bars on a terminal, log lines elsewhere; quiet shows neither."""
+    if not error_console.is_terminal or CHOSEN.is_quiet:
         yield LoggedProgress()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -95,6 +98,8 @@ def shown_progress() -> Iterator["SyncProgress"]:
 
 def show_sync(report: "SyncReport") -> None:
     """What each center sent, what became of it, and the tables that it was mapped into."""
+    if CHOSEN.is_quiet:
+        return
     show_account([row for center in report.centers for row in center.account(report.run_id)])
     for center in report.centers:
         for remark in center.remarks:
@@ -132,6 +137,8 @@ def show_built(tables: Sequence["BuiltTable"]) -> None:
 
 def show_refresh(report: "RefreshReport") -> None:
     """What was built, which checks found something, and which release was published."""
+    if CHOSEN.is_quiet:
+        return
     core = {count.table: count.rows for count in report.tables if count.table.startswith("core.")}
     console.print(f"run {report.run_id}: {len(core)} core tables, {len(report.results)} figures")
     show_built(report.tables)

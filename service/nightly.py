@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from ingest.client import FhirClient
 from ingest.gate_pool import GatePool
 from ingest.sync import CenterReport, Progress, SyncContext, sync_center
@@ -139,6 +141,7 @@ def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> 
             tables = build(transaction, build_input(settings, run.run_id), folder=warehouse.folder)
             results = refresh(transaction, run.run_id)
         checks = run_checks(warehouse, run.run_id)
+        _log_work(run.run_id, tables, checks)
         _withhold_if_fatal(checks)
         # Closed before it is published, so that the release's own ledger does not call its run unfinished.
         finish_run(warehouse, run.run_id, status="complete", now=night.clock())
@@ -185,6 +188,8 @@ def _run(night: Night, warehouse: Warehouse, kind: RunKind) -> Iterator[_Run]:
         )
     )
     note_status(warehouse)
+    log, began = structlog.get_logger().bind(run_id=run.run_id, kind=kind), night.clock()
+    log.info("run started")
     try:
         yield run
     except BaseException as error:
@@ -193,6 +198,19 @@ def _run(night: Night, warehouse: Warehouse, kind: RunKind) -> Iterator[_Run]:
     finally:
         finish_run(warehouse, run.run_id, status=run.status, now=night.clock(), message=run.message)
         note_status(warehouse)
+        seconds = round((night.clock() - began).total_seconds(), 3)
+        log.info("run ended", status=run.status, seconds=seconds, message=run.message)
+
+
+def _log_work(run_id: int, tables: Sequence[BuiltTable], checks: Sequence[CheckResult]) -> None:
+    """What was built and what the checks found, for those who want to hear of each."""
+    log = structlog.get_logger().bind(run_id=run_id)
+    for table in tables:
+        if table.reasons:
+            log.debug("built", table=table.table, rows=table.rows, reasons=list(table.reasons))
+    for check in checks:
+        if check.status != "passed":
+            log.debug("checked", check=check.check, status=check.status, severity=check.severity)
 
 
 def _ending(error: BaseException) -> tuple[RunStatus, str]:

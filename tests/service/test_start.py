@@ -1,6 +1,8 @@
 """`--help` is there at once: what it imports is listed, because a time would depend on the machine."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -17,7 +19,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 # The command line, what draws its help, and what they need themselves (rich takes attrs where it is there).
 THIRD_PARTY = {"annotated_doc", "attr", "attrs", "click", "markdown_it", "mdurl", "pygments", "rich"}
 THIRD_PARTY |= {"shellingham", "typer", "typing_extensions"}
-OURS = {"service", "mappings", "mappings.errors"}
+OURS = {"service", "service.verbosity", "mappings", "mappings.errors"}
 
 
 def imported() -> list[str]:
@@ -40,3 +42,26 @@ def test_help_imports_nothing_of_ours_but_the_commands_and_the_errors() -> None:
     ours = {module for module in imported() if module.split(".")[0] in packages}
     assert {module for module in ours - OURS if not module.startswith("service.cli")} == set()
     assert "service.cli_output" not in ours
+
+
+def run(*arguments: str, **environment: str) -> str:
+    command = [sys.executable, "-m", "service", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    ).stdout
+
+
+def test_no_color_leaves_no_color() -> None:
+    colored = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+    assert colored.search(run("--help", FORCE_COLOR="1", TERM="xterm"))
+    assert not colored.search(run("--help", FORCE_COLOR="1", TERM="xterm", NO_COLOR="1"))
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    def completed(words: str, position: int) -> set[str]:
+        told = {"_CRYOCOHORT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
+        return set(run(**told).split())
+
+    assert completed("cryocohort s", 1) >= {"sync", "status", "sql", "serve"}
+    assert completed("cryocohort codes u", 2) == {"unmapped"}
+    assert "--reconcile" in completed("cryocohort sync --r", 2)
