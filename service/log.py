@@ -27,6 +27,9 @@ EVENTS: Mapping[str, str] = {
     "skipped": "A start came while the same step was still at work; nothing is lost.",
     "interrupted": "The step was asked to stop and ended between two units; the next goes on there.",
     "notification failed": "The notification command could not be run, or did not end with exit code 0.",
+    "notification state unreadable": "Which failures were told before is not known: they are told again.",
+    "notification state not kept": "Which failures were told cannot be written: they may be told again.",
+    "status page": "The status page is there, at `url`.",
     "status unreadable": "The status file cannot be read; `message` and `next` say why and what to do.",
     "stopped": "The service has ended as it was asked to.",
 }
