@@ -1,6 +1,6 @@
 """How fast is FHIR read? The same prepared pages, by several clients, side by side in one run.
 
-    python benchmarks/ingest.py [--resources N] [--latency-ms L ...] [--concurrency C] [--peers PYTHON]
+    python benchmarks/ingest.py [--resources N] [--latency-ms L ...] [--concurrency C] [--rounds R] [--peers PYTHON]
 
 - floor: a bare loop of `requests`, page after page, `response.json()`, nothing checked;
 - read: our client and walk with everything they check, up to the gate, `--concurrency` queries at a time;
@@ -62,25 +62,27 @@ def measured(name: str, base: str, told: argparse.Namespace) -> dict[str, float]
 
 
 def compare(told: argparse.Namespace, latency_ms: float) -> None:
+    """The fastest of several rounds of each client, in turns: other work on the machine comes and goes."""
     batches = told.resources // BATCH_RESOURCES
     print(
         f"{told.resources:,} resources, {latency_ms:g} ms a page of 200, {told.concurrency} queries at a time"
     )
+    best: dict[str, dict[str, float]] = {}
     with served(told.resources, batches, latency_ms) as base:
-        rates: dict[str, float] = {}
-        for name in told.clients:
+        for name in [*told.clients] * told.rounds:
             found = measured(name, base, told)
             if found is None:
                 continue
             if found["resources"] != batches * BATCH_RESOURCES:
                 raise SystemExit(f"{name} read {found['resources']} resources")
-            rates[name] = found["resources"] / found["seconds"]
-            ratio = rates[name] / rates["floor"] if "floor" in rates else 1.0
-            print(
-                f"  {name:<12}{rates[name]:>9,.0f} resources/s  {ratio:>5.2f} of the floor"
-                f"  {found['cpu']:>7.1f} CPU s  {found['peak_mb']:>7,.0f} MB",
-                flush=True,
-            )
+            best[name] = min(found, best.get(name, found), key=lambda each: each["seconds"])
+    for name, found in best.items():
+        ratio = best["floor"]["seconds"] / found["seconds"] if "floor" in best else 1.0
+        print(
+            f"  {name:<12}{found['resources'] / found['seconds']:>9,.0f} resources/s"
+            f"  {ratio:>5.2f} of the floor  {found['cpu']:>7.1f} CPU s  {found['peak_mb']:>7,.0f} MB",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -90,6 +92,7 @@ def main() -> None:
     parser.add_argument("--resources", type=int, default=50_000, help="a multiple of 2,500")
     parser.add_argument("--latency-ms", type=float, nargs="+", default=[0.0, 50.0])
     parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", help="a Python that has fhirpy, fhir-pyrate and smart-fetch installed")
     parser.add_argument("--clients", nargs="+", choices=CLIENTS, default=list(CLIENTS))
     told = parser.parse_args()

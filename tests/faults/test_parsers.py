@@ -6,6 +6,8 @@ import json
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from ingest.bundle import target
 from ingest.client import FhirClient
-from ingest.decode import decode_object
+from ingest.decode import MAX_DEPTH, decode_object
 from ingest.instant import instant
 from ingest.minimise import canonical
 from ingest.origin import origin_of
@@ -76,6 +78,71 @@ def test_a_second_key_anywhere_is_refused(value: dict[str, Any], data: st.DataOb
     body = json.dumps(value)[:-1] + f", {key}: {json.dumps(data.draw(VALUES))}}}"
     with pytest.raises(ValueError, match="twice"):
         decode_object(body.encode("utf-8"))
+
+
+# JSON texts with whatever a quick check could take for something else: codes for quotes, numbers of any length.
+STRINGS = st.lists(
+    st.sampled_from(
+        ["a", "b", " ", "{", "[", ":", r"\"", r"\\", r"\u0022", r"\u0061", r"\ud800", r"\n", "u0022", "é"]
+    ),
+    max_size=4,
+).map(lambda parts: '"' + "".join(parts) + '"')
+NUMBERS = st.sampled_from(["0", "-0", "7.10", "1E5", "-0.0", "18446744073709551616", "1e999", "9" * 41])
+
+
+def _objects(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    members = st.lists(st.builds("{}:{}".format, STRINGS, inner), max_size=4)
+    return members.map(lambda each: "{" + ",".join(each) + "}")
+
+
+def _arrays(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.lists(inner, max_size=4).map(lambda each: "[" + ", ".join(each) + "]")
+
+
+def _nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    around = st.integers(MAX_DEPTH - 6, MAX_DEPTH)
+    return st.builds(lambda levels, text: "[" * levels + text + "]" * levels, around, inner)
+
+
+TEXTS = _objects(
+    st.recursive(STRINGS | NUMBERS, lambda inner: _objects(inner) | _arrays(inner), max_leaves=12).flatmap(
+        lambda text: st.just(text) | _nested(st.just(text))
+    )
+)
+
+
+def _by_hooks(text: str) -> Any:
+    """The same rules by the plain way: a hook looks at every object, a walk at every level."""
+
+    def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in pairs}) < len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    def no_long(digits: str) -> int:
+        if len(digits) > 40:
+            raise ValueError
+        return int(digits)
+
+    def depth(value: Any) -> int:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+        return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+    value = json.loads(text, object_pairs_hook=no_key_twice, parse_float=Decimal, parse_int=no_long)
+    if depth(value) > MAX_DEPTH:
+        raise ValueError
+    return value
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(TEXTS)
+def test_quick_checks_decide_as_looking_at_every_object_does(text: str) -> None:
+    expected = found = None
+    with suppress(ValueError):
+        expected = _by_hooks(text)
+    with suppress(ValueError):
+        found = decode_object(text.encode())
+    assert repr(found) == repr(expected)
 
 
 ENCODINGS = st.sampled_from(["", "identity", "gzip", "x-gzip", "deflate", "GZIP", "br", "gzip, gzip"])

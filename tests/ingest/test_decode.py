@@ -1,5 +1,6 @@
 """Bytes become JSON only when every reader would read them alike."""
 
+import gc
 import json
 from decimal import Decimal
 
@@ -36,6 +37,19 @@ def test_the_deepest_allowed_nesting_is_read() -> None:
     assert decode_object(b'{"a":' + b"[" * depth + b"]" * depth + b"}")
 
 
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_the_cyclic_collector_is_left_as_it_was(was_enabled: bool) -> None:
+    (gc.enable if was_enabled else gc.disable)()
+    try:
+        decode_object(b'{"a": 1}')
+        assert gc.isenabled() == was_enabled
+        with pytest.raises(ValueError, match="not JSON"):
+            decode_object(b"{")
+        assert gc.isenabled() == was_enabled
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -46,6 +60,7 @@ def test_the_deepest_allowed_nesting_is_read() -> None:
         (b'{"a": -Infinity}', "NaN or Infinity"),
         ('{"a": 1}'.encode("utf-16"), "not JSON"),
         (b'{"a": 1}\xff', "not JSON"),
+        (rb'{"a": 1, "\u0061": "\u0022\u0022"}', "twice"),  # the quotes of the two texts are as many
         (b'{"a\\"": {"b": "\\\\", "b": "\\\\\\""}}', "twice"),
         (b'{"a": 1e9999999999999999999}', "decimal"),
         (b"\xef\xbb\xbf\xef\xbb\xbf{}", "not JSON"),
