@@ -1,6 +1,7 @@
 """How fast is FHIR read? The same prepared pages, by several clients, side by side in one run.
 
-    python benchmarks/ingest.py [--resources N] [--latency-ms L ...] [--concurrency C] [--rounds R] [--peers PYTHON]
+    python benchmarks/ingest.py [--resources N ...] [--latency-ms L ...] [--concurrency C] [--rounds R]
+                                [--peers PYTHON]
 
 - floor: a bare loop of `requests`, page after page, `response.json()`, nothing checked;
 - read: our client and walk with everything they check, up to the gate, `--concurrency` queries at a time;
@@ -8,8 +9,10 @@
 - fhirpy, fhir_pyrate, smart_fetch: as far as the interpreter `--peers` has them.
 
 Each runs in a process of its own (benchmarks/ingest_clients.py) against a server that only sends prepared
-bytes (benchmarks/page_server.py), and must read every resource. Prints resources a second, CPU seconds, peak
-memory of the process and the ratio to the floor.
+bytes (benchmarks/page_server.py), and must read every resource. Prints resources a second, the ratio to the
+floor, CPU seconds, and the peak memory of the process and those it started, shared pages counted once.
+
+Whether memory grows with the data: --resources 20000 100000 500000 --clients sync --latency-ms 0 --rounds 1
 """
 
 import argparse
@@ -17,12 +20,16 @@ import json
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BATCH_RESOURCES = 2_500  # fifty patients with fifty observations each
+SAMPLE_SECONDS = 0.2
 PEERS = ("fhirpy", "fhir_pyrate", "smart_fetch")
 CLIENTS = ("floor", "read", "sync", *PEERS)
 
@@ -44,33 +51,59 @@ def served(resources: int, batches: int, latency_ms: float) -> Iterator[str]:
         server.wait()
 
 
-def measured(name: str, base: str, told: argparse.Namespace) -> dict[str, float] | None:
+def measured(name: str, base: str, batches: int, told: argparse.Namespace) -> dict[str, float] | None:
     """What a client cost in a process of its own; None when its package is not installed."""
     python = told.peers if name in PEERS else sys.executable
     if python is None:
         return None
-    batches = told.resources // BATCH_RESOURCES
     command = [python, "-m", "benchmarks.ingest_clients", name, base, "--batches", str(batches)]
     command += ["--concurrency", str(told.concurrency)]
-    done = subprocess.run(command, capture_output=True, check=False, cwd=ROOT)
-    if done.returncode:
-        last = done.stderr.decode().strip().splitlines()[-1:]
-        print(f"  {name}: did not run ({' '.join(last)})")
-        return None
-    result: dict[str, float] = json.loads(done.stdout.decode().splitlines()[-1])
-    return result
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        running = subprocess.Popen(command, stdout=out, stderr=err, cwd=ROOT)
+        peak = peak_memory(running)
+        out.seek(0)
+        err.seek(0)
+        if running.returncode:
+            last = err.read().decode().strip().splitlines()[-1:]
+            print(f"  {name}: did not run ({' '.join(last)})")
+            return None
+        result: dict[str, float] = json.loads(out.read().decode().splitlines()[-1])
+    return result | {"peak_mb": max(peak / 2**20, result["peak_mb"])}
 
 
-def compare(told: argparse.Namespace, latency_ms: float) -> None:
+def peak_memory(running: subprocess.Popen[bytes]) -> int:
+    """The most bytes that a process and its descendants were seen to hold at once, until it ended."""
+    peak = 0
+    while running.poll() is None:
+        peak = max(peak, sum(map(held, family(running.pid))))
+        time.sleep(SAMPLE_SECONDS)
+    return peak
+
+
+def family(pid: int) -> Iterator[int]:
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in children.read_text().split():
+                yield from family(int(child))
+
+
+def held(pid: int) -> int:
+    """Proportional set size in bytes: a page that several processes share counts in parts."""
+    with suppress(OSError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return 1024 * sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return 0
+
+
+def compare(told: argparse.Namespace, resources: int, latency_ms: float) -> None:
     """The fastest of several rounds of each client, in turns: other work on the machine comes and goes."""
-    batches = told.resources // BATCH_RESOURCES
-    print(
-        f"{told.resources:,} resources, {latency_ms:g} ms a page of 200, {told.concurrency} queries at a time"
-    )
+    batches = resources // BATCH_RESOURCES
+    print(f"{resources:,} resources, {latency_ms:g} ms a page of 200, {told.concurrency} queries at a time")
     best: dict[str, dict[str, float]] = {}
-    with served(told.resources, batches, latency_ms) as base:
+    with served(resources, batches, latency_ms) as base:
         for name in [*told.clients] * told.rounds:
-            found = measured(name, base, told)
+            found = measured(name, base, batches, told)
             if found is None:
                 continue
             if found["resources"] != batches * BATCH_RESOURCES:
@@ -89,15 +122,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--resources", type=int, default=50_000, help="a multiple of 2,500")
+    parser.add_argument("--resources", type=int, nargs="+", default=[50_000], help="multiples of 2,500")
     parser.add_argument("--latency-ms", type=float, nargs="+", default=[0.0, 50.0])
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", help="a Python that has fhirpy, fhir-pyrate and smart-fetch installed")
     parser.add_argument("--clients", nargs="+", choices=CLIENTS, default=list(CLIENTS))
     told = parser.parse_args()
-    for latency_ms in told.latency_ms:
-        compare(told, latency_ms)
+    for resources, latency_ms in product(told.resources, told.latency_ms):
+        compare(told, resources, latency_ms)
 
 
 if __name__ == "__main__":
