@@ -57,9 +57,14 @@ def read(base: str, batches: int, concurrency: int) -> int:
     from concurrent.futures import ThreadPoolExecutor
 
     from ingest.client import FhirClient
+    from ingest.gate_pool import GatePool
     from ingest.search import walk
 
-    with FhirClient(our_center(base, concurrency)) as client, ThreadPoolExecutor(concurrency) as pool:
+    with (
+        GatePool(os.cpu_count() or 1) as gate,
+        FhirClient(our_center(base, concurrency), read=gate.read) as client,
+        ThreadPoolExecutor(concurrency) as pool,
+    ):
         return sum(
             pool.map(lambda query: sum(len(page.resources) for page in walk(client, query)), queries(batches))
         )
@@ -80,7 +85,7 @@ def sync(base: str, _batches: int, concurrency: int) -> int:
         tempfile.TemporaryDirectory() as folder,
         Warehouse.open(Path(folder) / "data", threads=2, memory_limit="1GB") as warehouse,
         GatePool(os.cpu_count() or 1) as gate,
-        FhirClient(center) as client,
+        FhirClient(center, read=gate.read) as client,
     ):
         run_id = start_run(warehouse, kind="sync", now=now(), version="0", config_fingerprint="")
         report = sync_center(

@@ -1,13 +1,11 @@
 """One answer to a search, read as what it must be: a page of a searchset Bundle.
 
-Entries are sorted by the type of their resource, for servers set search.mode wrongly or not at all. Next
-links are opaque (https://hl7.org/fhir/R4/http.html#paging) and resolved against the URL just read.
+Next links are opaque (https://hl7.org/fhir/R4/http.html#paging) and resolved against the URL just read.
 """
 
-import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -15,64 +13,34 @@ from ingest.center import Center
 from ingest.client import FhirClient
 from ingest.decode import JsonObject
 from ingest.origin import origin_of
-from ingest.outcome import OutcomeIssue, issues_of
+from ingest.outcome import issues_of
+from ingest.page import Page, is_searchset, is_well_formed, page_of
 from ingest.reply import Reply
 
 # Whatever stands between the slashes is not used, so a host or port that nobody can read does no harm.
 _LINK = re.compile(r"https?://[^/?#]*(?P<path>/[^?#]*)?(?P<query>\?[^#]*)?(?:#.*)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page: resources of the type asked for, what the server reported, entries of other kinds.
-
-    `lost` counts entries without a resource: something was found and not sent. `server_time` is the Date
-    header of this page's answer.
-    """
-
-    resources: tuple[JsonObject, ...]
-    issues: tuple[OutcomeIssue, ...]
-    ignored: int
-    lost: int
-    server_time: dt.datetime | None
-
-    @property
-    def ids(self) -> set[str]:
-        """The ids of its resources."""
-        told = (resource.get("id") for resource in self.resources)
-        return {each for each in told if isinstance(each, str)}
-
-
 def searchset(client: FhirClient, reply: Reply, resource_type: str) -> JsonObject:
     """The searchset Bundle in a reply; raises ServerError or SignInError for anything else."""
     bundle = client.successful(reply, resource_type)
-    if bundle.get("resourceType") != "Bundle" or bundle.get("type") != "searchset":
+    if not is_searchset(bundle):
         codes = ", ".join(sorted({issue.code for issue in issues_of(bundle)}))
         raise client.failure(
             f"answered a search for {resource_type} with something other than a searchset Bundle"
             + (f" (OperationOutcome: {codes})." if codes else "."),
             "check that base_url is the FHIR base of the server.",
         )
-    if not _is_well_formed(bundle):
+    if reply.page is None and not is_well_formed(bundle):
         raise client.failure(
             f"answered a search for {resource_type} with a malformed Bundle.", "ask the center's server team."
         )
     return bundle
 
 
-def page_of(bundle: Mapping[str, Any], resource_type: str, server_time: dt.datetime | None) -> Page:
-    """The entries of a well-formed Bundle, sorted by the type of their resource."""
-    entries = [entry.get("resource") for entry in bundle.get("entry", [])]
-    objects = [resource for resource in entries if isinstance(resource, dict)]
-    wanted = [resource for resource in objects if resource.get("resourceType") == resource_type]
-    outcomes = [resource for resource in objects if resource.get("resourceType") == "OperationOutcome"]
-    return Page(
-        resources=tuple(wanted),
-        issues=tuple(issue for outcome in outcomes for issue in issues_of(outcome)),
-        ignored=len(objects) - len(wanted) - len(outcomes),
-        lost=len(entries) - len(objects),
-        server_time=server_time,
-    )
+def page_in(bundle: JsonObject, reply: Reply, resource_type: str) -> Page:
+    """The page that a well-formed searchset Bundle is, or that was taken out of it."""
+    return replace(reply.page or page_of(bundle, resource_type), server_time=reply.server_time)
 
 
 def link_of(bundle: Mapping[str, Any], relation: str) -> str | None:
@@ -104,16 +72,3 @@ def _below_base(center: Center, url: str, resource_type: str) -> str | None:
     path, query = match["path"] or "", match["query"] or ""
     tail = re.search(rf"(?:/{resource_type}(?:/_search)?)?/?$", path)
     return center.base_url.rstrip("/") + (tail[0].rstrip("/") if tail else "") + query
-
-
-def _is_well_formed(bundle: JsonObject) -> bool:
-    """Whether entries and links can be read; a next link that leads nowhere must not end the walk."""
-    entries, links = bundle.get("entry", []), bundle.get("link", [])
-    if not _is_list_of_objects(entries) or not _is_list_of_objects(links):
-        return False
-    urls = [link.get("url") for link in links if link.get("relation") == "next"]
-    return all(isinstance(url, str) and url.strip() for url in urls)
-
-
-def _is_list_of_objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

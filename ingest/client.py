@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -26,10 +26,11 @@ from urllib3.exceptions import HTTPError
 from ingest.auth import HeaderSource, OriginAuth, SmartAuth
 from ingest.budget import Budget, Lanes, RetryPolicy
 from ingest.center import Center
-from ingest.decode import JsonObject, decode_object
+from ingest.decode import JsonObject
 from ingest.habits import Habits
 from ingest.origin import origin_of
 from ingest.outcome import issues_of
+from ingest.page import Answer, read_here
 from ingest.query import Query
 from ingest.reply import Reply, Stream, StreamRequest, http_date, readable, retry_after
 from ingest.session import open_session
@@ -74,7 +75,8 @@ def _utc_now() -> dt.datetime:
 class FhirClient:
     """Searches one center's server, from several threads at once; close it or use `with`.
 
-    `clock` (aware UTC) tells when tokens expire, `monotonic` (seconds) how long the run has lasted.
+    `clock` (aware UTC) tells when tokens expire, `monotonic` (seconds) how long the run has lasted. `read`
+    makes an answer of a body and a resource type, or raises ValueError.
     """
 
     def __init__(
@@ -83,8 +85,10 @@ class FhirClient:
         policy: RetryPolicy | None = None,
         clock: Callable[[], dt.datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
+        read: Callable[[bytes, str], Answer] = read_here,
     ) -> None:
         self.center = center
+        self._decode = read
         self.habits = Habits()
         self.lanes = Lanes(center.concurrency)
         self.policy = policy or RetryPolicy()
@@ -338,7 +342,7 @@ class FhirClient:
                 "a sign-in page or a proxy may stand in front of the server; check base_url and credentials.",
             )
         try:
-            return _Attempt(_reply(response, decode_object(body)))
+            answer = self._decode(body, resource_type)
         except ValueError as error:
             if not _is_framed(response.headers):
                 return _Attempt(
@@ -348,6 +352,7 @@ class FhirClient:
                 f"answered a request for {resource_type} with invalid JSON: {error}.",
                 "ask the center's server team; nothing of this page was used.",
             ) from None
+        return _Attempt(replace(_reply(response, answer.resource), page=answer.page))
 
 
 def _body(response: requests.Response) -> bytes:

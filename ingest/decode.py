@@ -79,16 +79,19 @@ def _integer(text: str) -> int:
 
 
 def _is_plain(value: JsonObject, body: bytes) -> bool:
-    """Whether it is plain that the value lacks nothing of the text and is not too deep; False decides nothing.
+    """Whether it is plain that the value lacks nothing of the text and is not too deep.
 
-    Written again, a value has as many quotes as its text, unless a key was dropped with its quotes or the text
-    has some that are written as a code (\\u0022). Numbers have no quotes; 0 stands for those orjson cannot write.
+    Written again, a value has as many quotes as its text, unless a key was dropped with its quotes or the
+    text has some that are written as a code (\\u0022). Numbers have no quotes: 0 stands for those that orjson
+    cannot write.
     """
     try:
         again = orjson.dumps(value, default=_zero, option=orjson.OPT_INDENT_2)
     except orjson.JSONEncodeError:
         return False  # half a surrogate pair, an integer of more than 64 bits, more than 254 levels
-    has_coded_quote = b"\\" in body and rb"\u0022" in body  # most bodies have no backslash: that is told quickly
+    has_coded_quote = (
+        b"\\" in body and rb"\u0022" in body
+    )  # most bodies have no backslash: that is told quickly
     return again.count(b'"') == body.count(b'"') and not has_coded_quote and _DEEPEST_LINE not in again
 
 

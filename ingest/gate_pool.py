@@ -1,7 +1,8 @@
 """The gate's workers: a few resources are judged in place, a flood of them in processes of their own.
 
 fhir.resources validates 2,000 to 3,500 resources a second and core: the slowest step of a first night. Most
-nights bring fewer than are worth starting a worker for, so workers start when enough have come.
+nights bring fewer than are worth starting a worker for, so workers start when enough have come. From then on
+they decode the pages as well, which threads of one process could only do in turns.
 """
 
 import multiprocessing
@@ -16,17 +17,22 @@ from typing import Self
 from ingest.accept import Accepted, accept
 from ingest.center import FhirVersion
 from ingest.decode import JsonObject
+from ingest.page import Answer, read_apart, read_here, rejoined
 from ingest.plan import Task
 
 JUDGED_IN_PLACE = 1_000
+READ_IN_PLACE = 32 * 1024 * 1024  # bytes: decoding them takes as long as starting the workers
 
 
 class GatePool:
     """Judges pages for any number of threads; a context manager that ends its workers."""
 
-    def __init__(self, workers: int, *, in_place: int = JUDGED_IN_PLACE) -> None:
+    def __init__(
+        self, workers: int, *, in_place: int = JUDGED_IN_PLACE, read_in_place: int = READ_IN_PLACE
+    ) -> None:
         self._workers = workers
         self._in_place = in_place
+        self._read_in_place = read_in_place
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -55,14 +61,32 @@ class GatePool:
         done.set_result(accept(resources, task, base_url, fhir_version, known))
         return done
 
+    def read(self, body: bytes, resource_type: str) -> Answer:
+        """The answer in the body of a search's reply; raises ValueError as `decode_object` does.
+
+        Workers leave the resources undecoded: whoever judges them decodes them.
+        """
+        pool = self._pool_for_bytes(len(body))
+        if pool is None:
+            return read_here(body, resource_type)
+        return rejoined(body, resource_type, *pool.submit(read_apart, body, resource_type).result())
+
     def _pool_for(self, resources: int) -> ProcessPoolExecutor | None:
         with self._lock:
             self._in_place -= resources
             if self._in_place >= 0 or resources == 0:
                 return None
-            if self._pool is None:
-                self._pool = _start(self._workers)
-            return self._pool
+            return self._started()
+
+    def _pool_for_bytes(self, size: int) -> ProcessPoolExecutor | None:
+        with self._lock:
+            self._read_in_place -= size
+            return self._started() if self._pool is not None or self._read_in_place < 0 else None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = _start(self._workers)
+        return self._pool
 
 
 def _start(workers: int) -> ProcessPoolExecutor:

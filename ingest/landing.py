@@ -16,8 +16,8 @@ from ingest.accept import Accepted
 from ingest.center import Center
 from ingest.context import SyncContext
 from ingest.decode import JsonObject
+from ingest.page import Page
 from ingest.plan import Task
-from ingest.search import Page
 from ingest.tally import Tally
 from mappings.errors import ServerError, SignInError
 from warehouse.connection import Warehouse
@@ -100,7 +100,7 @@ class Landing:
         try:
             for page in pages:
                 answer.note(page)
-                waiting.append((len(page.resources), self._judged(task, page.resources)))
+                waiting.append((len(page.resources), self._judged(task, page)))
                 if len(waiting) >= PAGES_IN_THE_GATE:
                     _drain(waiting, chunk, down_to=PAGES_IN_THE_GATE - 1)
                 if chunk.received >= CHUNK_RESOURCES:
@@ -118,15 +118,17 @@ class Landing:
     def land_read(self, task: Task, resources: Sequence[JsonObject]) -> None:
         """Land resources that were read by id; each is a warning, because no search found it."""
         chunk = _Chunk(remarks=len(resources))
-        chunk.take(len(resources), self._judged(task, resources).result())
+        page = Page(resources, (), 0, 0, None)
+        chunk.take(len(resources), self._judged(task, page).result())
         self._land(task, chunk, None)
 
-    def _judged(self, task: Task, resources: Sequence[JsonObject]) -> Future[Accepted]:
+    def _judged(self, task: Task, page: Page) -> Future[Accepted]:
         center = self._center
-        ids = [each["id"] for each in resources if isinstance(each.get("id"), str)]
-        known = current_hashes(self._warehouse, center.center_id, task.ask.resource_type.name, ids)
+        known = current_hashes(
+            self._warehouse, center.center_id, task.ask.resource_type.name, sorted(page.ids)
+        )
         gate = self._context.gate
-        return gate.submit(resources, task, center.base_url, center.fhir_version, known)
+        return gate.submit(page.resources, task, center.base_url, center.fhir_version, known)
 
     def _land(
         self,

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ingest.decode import JsonObject, decode_object
+from ingest.page import Page
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A server's answer: `resource` is None for a failure without readable JSON.
 
+    A Bundle may come without its entries, which are in `page` then.
     `url` is what a relative link in it is resolved against, `server_time` the Date header (UTC),
     `retry_after` the seconds the server asked to wait; `is_oversize` says that the body passed its caps.
     """
@@ -23,6 +25,7 @@ class Reply:
     server_time: dt.datetime | None
     retry_after: float | None = None
     is_oversize: bool = False
+    page: Page | None = None
 
     @property
     def is_success(self) -> bool:

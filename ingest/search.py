@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from ingest.bundle import Page, link_of, page_of, searchset, target
+from ingest.bundle import link_of, page_in, searchset, target
 from ingest.client import FhirClient
-from ingest.decode import JsonObject
 from ingest.habits import concessions, smaller
 from ingest.instant import instant
 from ingest.outcome import OutcomeIssue
+from ingest.page import Page
 from ingest.query import Query
 from ingest.reply import Reply
 from mappings.errors import IncompleteError, ServerError
@@ -91,7 +91,7 @@ def _glance(client: FhirClient, query: Query) -> Glance:
     bundle = searchset(client, reply, query.resource_type)
     total = bundle.get("total")
     return Glance(
-        page=page_of(bundle, query.resource_type, reply.server_time),
+        page=page_in(bundle, reply, query.resource_type),
         total=total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None,
         has_next=link_of(bundle, "next") is not None,
     )
@@ -132,15 +132,15 @@ def _has_missed(page: Page, seen: set[str], started: dt.datetime | None) -> bool
     asks for it. Else a server at work all night would never settle.
     """
 
-    def is_later(resource: JsonObject) -> bool:
-        told = _last_updated(resource)
+    def is_later(last_updated: str | None) -> bool:
+        told = instant(last_updated)
         return started is not None and told is not None and told > started
 
-    return any(each["id"] not in seen and not is_later(each) for each in page.resources if _has_id(each))
-
-
-def _has_id(resource: JsonObject) -> bool:
-    return isinstance(resource.get("id"), str)
+    return any(
+        resource_id not in seen and not is_later(last_updated)
+        for resource_id, last_updated in page.heads
+        if resource_id is not None
+    )
 
 
 def _pass(client: FhirClient, query: Query, progress: "_Progress") -> Iterator[Page]:
@@ -151,7 +151,7 @@ def _pass(client: FhirClient, query: Query, progress: "_Progress") -> Iterator[P
         if progress.pages == 1:
             progress.self_link = link_of(bundle, "self")  # on later pages it is often wrong
             progress.started = reply.server_time
-        page = page_of(bundle, query.resource_type, reply.server_time)
+        page = page_in(bundle, reply, query.resource_type)
         yield page
         link = link_of(bundle, "next")
         if link is None:
@@ -233,16 +233,11 @@ def _noticed(page: Page, query: Query, progress: "_Progress") -> Page:
     if low is None:
         return page
     issues = []
-    if any((told := _last_updated(resource)) is not None and told < low for resource in page.resources):
+    if any((told := instant(last_updated)) is not None and told < low for _, last_updated in page.heads):
         issues.append(OutcomeIssue("warning", "limited-filter"))
     if progress.pages == 1 and progress.self_link is not None and "_lastUpdated" not in progress.self_link:
         issues.append(OutcomeIssue("warning", "not-supported"))
     return replace(page, issues=(*page.issues, *issues)) if issues else page
-
-
-def _last_updated(resource: JsonObject) -> dt.datetime | None:
-    meta = resource.get("meta")
-    return instant(meta.get("lastUpdated")) if isinstance(meta, dict) else None
 
 
 @dataclass(slots=True)

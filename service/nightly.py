@@ -229,7 +229,7 @@ def _sync_centers(settings: Settings, warehouse: Warehouse, context: SyncContext
     centers = ingest_centers(settings)
 
     def sync(position: int) -> CenterReport:
-        with FhirClient(centers[position], clock=context.now) as client:
+        with FhirClient(centers[position], clock=context.now, read=context.gate.read) as client:
             return sync_center(centers[position], client, warehouse, context)
 
     with ThreadPoolExecutor(max_workers=len(centers)) as pool:

@@ -80,7 +80,7 @@ def test_a_second_key_anywhere_is_refused(value: dict[str, Any], data: st.DataOb
         decode_object(body.encode("utf-8"))
 
 
-# JSON texts with whatever a quick check could take for something else: codes for quotes, numbers of any length.
+# JSON texts with what a quick check could take for something else: codes for quotes, numbers of any length.
 STRINGS = st.lists(
     st.sampled_from(
         ["a", "b", " ", "{", "[", ":", r"\"", r"\\", r"\u0022", r"\u0061", r"\ud800", r"\n", "u0022", "é"]

@@ -1,5 +1,6 @@
 """Over real sockets: a walk brings every page or says that it did not; each fault is proved to have fired."""
 
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 
 from ingest.auth import BearerAuth
 from ingest.client import FhirClient
+from ingest.page import Answer as PageAnswer
+from ingest.page import Page, read_apart, read_here, rejoined
 from ingest.query import CodeFilter, PatientFilter, Query
-from ingest.search import Page, WalkLimits, walk
+from ingest.search import WalkLimits, walk
 from mappings.errors import IncompleteError, ServerError, SignInError
 from tests.ingest.examples import LOINC, QUICK, Resource, center, observation
 from tests.ingest.loopback import START, Answer, Fault, FhirServer, Seen, outcome, serving, zipped
@@ -24,9 +27,16 @@ def server() -> Iterator[FhirServer]:
         yield running
 
 
-@pytest.fixture
-def client(server: FhirServer) -> Iterator[FhirClient]:
-    with FhirClient(center(server.base_url, auth=BearerAuth("SECRET-token")), QUICK) as opened:
+def read_elsewhere(body: bytes, resource_type: str) -> PageAnswer:
+    """As a worker does it, whose result is pickled."""
+    sent = pickle.dumps(read_apart(body, resource_type))
+    return rejoined(body, resource_type, *pickle.loads(sent))  # noqa: S301 - our own
+
+
+@pytest.fixture(params=[read_here, read_elsewhere])
+def client(server: FhirServer, request: pytest.FixtureRequest) -> Iterator[FhirClient]:
+    told = center(server.base_url, auth=BearerAuth("SECRET-token"))
+    with FhirClient(told, QUICK, read=request.param) as opened:
         yield opened
 
 

@@ -166,7 +166,9 @@ def place(
 
 def without_patience(patch: pytest.MonkeyPatch) -> None:
     """Retries without waiting and codes read once: neither patience nor code files are under test."""
-    patch.setattr(service.nightly, "FhirClient", lambda center, clock: FhirClient(center, QUICK, clock))
+    patch.setattr(
+        service.nightly, "FhirClient", lambda center, clock, read: FhirClient(center, QUICK, clock, read=read)
+    )
     patch.setattr(service.nightly, "study_codes", _codes)
 
 
