@@ -21,7 +21,7 @@ from ingest.page import Answer, read_apart, read_here, rejoined
 from ingest.plan import Task
 
 JUDGED_IN_PLACE = 1_000
-READ_IN_PLACE = 32 * 1024 * 1024  # bytes: decoding them takes as long as starting the workers
+READ_IN_PLACE = 16 * 1024 * 1024  # bytes: decoding more of them takes longer than starting the workers
 
 
 class GatePool:
@@ -35,6 +35,7 @@ class GatePool:
         self._read_in_place = read_in_place
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
+        self._first: Future[int] | None = None  # done when the workers have started
 
     def __enter__(self) -> Self:
         return self
@@ -79,13 +80,17 @@ class GatePool:
             return self._started()
 
     def _pool_for_bytes(self, size: int) -> ProcessPoolExecutor | None:
+        """The workers if they are worth it and have started: meanwhile it is quicker to decode in place."""
         with self._lock:
             self._read_in_place -= size
-            return self._started() if self._pool is not None or self._read_in_place < 0 else None
+            if self._read_in_place < 0:
+                self._started()
+            return self._pool if self._first is not None and self._first.done() else None
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = _start(self._workers)
+            self._first = self._pool.submit(os.getpid)
         return self._pool
 
 
