@@ -9,9 +9,9 @@
 - fhirpy, fhir_pyrate, smart_fetch: as far as the interpreter `--peers` has them.
 
 Each runs in a process of its own (benchmarks/ingest_clients.py) against a server that only sends prepared
-bytes (benchmarks/page_server.py), and must read every resource. Prints resources a second, the ratio to the
-floor, CPU seconds, and the peak memory of the process and those it started, shared pages counted once. The
-CPU seconds of the process alone tell how fast it can be where cores are free.
+bytes (benchmarks/page_server.py), reads one batch to warm up, and must read every resource. Prints resources
+a second, the ratio to the floor, CPU seconds, and the peak memory of the process and those it started, shared
+pages counted once. The CPU seconds of the process alone tell how fast it can be where cores are free.
 
 Whether memory grows with the data: --resources 20000 100000 500000 --clients sync --latency-ms 0 --rounds 1
 """

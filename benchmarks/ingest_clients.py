@@ -161,7 +161,11 @@ CLIENTS: dict[str, Callable[[str, int, int], int]] = {
 
 
 def run_here(name: str, base: str, batches: int, concurrency: int) -> None:
-    """Run one client in this process and print what it cost, as JSON."""
+    """Run one client in this process and print what it cost, as JSON.
+
+    It reads one batch before: what is compared is reading, not importing packages and starting processes.
+    """
+    CLIENTS[name](base, 1, concurrency)
     started, cpu = time.perf_counter(), cpu_seconds()
     count = CLIENTS[name](base, batches, concurrency)
     print(
