@@ -38,14 +38,6 @@ def word_on(client: FhirClient, resource_type: str, resource_id: str, *, is_offe
     return Word(resource, None if resource is not None else "deleted")
 
 
-def read_by_id(client: FhirClient, resource_type: str, resource_id: str) -> JsonObject | None:
-    """The resource as it is now; None when the server says that it is gone.
-
-    Raises SignInError or ServerError for any other answer: a deletion needs positive evidence.
-    """
-    return _resource_in(client, resource_type, resource_id, _asked(client, resource_type, resource_id))
-
-
 def _asked(client: FhirClient, resource_type: str, resource_id: str) -> Reply:
     if not resource_id.strip("."):
         raise _undecided(client, resource_type, "cannot be asked")  # '..' in a URL is another address

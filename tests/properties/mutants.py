@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from ingest import landing, plan, reconcile, search
+from ingest import evidence, landing, plan, search
 from ingest.client import FhirClient
 from ingest.instant import instant
 from ingest.query import Query
+from ingest.read import Word
 from ingest.reply import Reply
 from ingest.search import Page, WalkLimits
 from tests.properties import ways
@@ -127,7 +128,7 @@ def new_patients_since_the_watermark(patch: Patch) -> None:
 
 def delete_by_absence(patch: Patch) -> None:
     """Takes what no search finds for deleted, without asking for it by its id."""
-    patch.setattr(reconcile, "read_by_id", lambda *_: None)
+    patch.setattr(evidence, "word_on", lambda *_: Word(reason="deleted"))
 
 
 def no_check_pass(patch: Patch) -> None:
