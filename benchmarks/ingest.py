@@ -10,8 +10,8 @@
 
 Each runs in a process of its own (benchmarks/ingest_clients.py) against a server that only sends prepared
 bytes (benchmarks/page_server.py), reads one batch to warm up, and must read every resource. Prints resources
-a second, the ratio to the floor, CPU seconds, and the peak memory of the process and those it started, shared
-pages counted once. The CPU seconds of the process alone tell how fast it can be where cores are free.
+a second, the ratio to the floor, CPU seconds, and the peak memory of the process and those it started, what
+they share counted once. The CPU seconds of the process alone tell how fast it can be where cores are free.
 
 Whether memory grows with the data: --resources 20000 100000 500000 --clients sync --latency-ms 0 --rounds 1
 """
@@ -85,7 +85,8 @@ def watched(running: subprocess.Popen[bytes]) -> tuple[int, float]:
     peak, seconds = 0, dict[int, float]()
     while running.poll() is None:
         pids = list(family(running.pid))
-        peak = max(peak, sum(map(held, pids)))
+        # Workers share libraries with the first process, and what they were forked with among themselves.
+        peak = max(peak, held(running.pid, "Rss") + sum(held(pid, "Pss_Anon") for pid in pids[1:]))
         seconds |= {pid: max(cpu_seconds(pid), seconds.get(pid, 0.0)) for pid in pids[1:]}
         time.sleep(SAMPLE_SECONDS)
     return peak, sum(seconds.values())
@@ -106,11 +107,11 @@ def family(pid: int) -> Iterator[int]:
                 yield from family(int(child))
 
 
-def held(pid: int) -> int:
-    """Proportional set size in bytes: a page that several processes share counts in parts."""
+def held(pid: int, kind: str) -> int:
+    """Bytes of a process by the kernel's count of that kind; 0 when it has ended."""
     with suppress(OSError):
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        return 1024 * sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        return 1024 * sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(f"{kind}:"))
     return 0
 
 
