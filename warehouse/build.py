@@ -19,9 +19,11 @@ from warehouse.connection import Transaction
 from warehouse.flat import update_flat
 from warehouse.flat_plan import BuildCenter, FlatPart, plan_flat
 from warehouse.rules import RULE, StudyRules, write_rules
+from warehouse.scope import Scope
 from warehouse.segments import require_intact
 from warehouse.tables import TableFile, build_tables, read_table_files
 from warehouse.terms import find_unmapped, load_codes
+from warehouse.touched import forget_touched
 
 __all__ = ["BuildCenter", "BuildInput", "BuildSources", "BuiltTable", "StudyRules", "build", "build_flat"]
 
@@ -68,11 +70,13 @@ def build(transaction: Transaction, build_input: BuildInput, *, folder: Path) ->
     flat = update_flat(transaction, parts, run_id=build_input.run_id, folder=folder)
     kept = [*(table.table for table in flat), RULE, *(file.header.table for file in files)]
     drop_tables_but(transaction, ("flat", "core"), kept)
-    ledger = BuildLedger(transaction)
+    ledger, scope = BuildLedger(transaction), Scope(transaction, parts, files)
     load_codes(transaction, build_input.code_map, build_input.aliases, ledger)
-    unmapped = find_unmapped(transaction, parts, ledger)
+    unmapped = find_unmapped(transaction, parts, ledger, scope)
     rule = write_rules(transaction, build_input.rules, ledger)
-    return [*flat, unmapped, rule, *build_tables(transaction, files, ledger)]
+    core = build_tables(transaction, files, ledger, scope)
+    forget_touched(transaction)
+    return [*flat, unmapped, rule, *core]
 
 
 def _core_files(folder: Traversable, parts: Sequence[FlatPart]) -> list[TableFile]:

@@ -53,11 +53,17 @@ class BuildLedger:
 
     def reasons(self, table: str, sources: Mapping[str, str]) -> tuple[str, ...]:
         """Why the table must be built from `sources`; nothing when it would come out as it stands."""
+        changed = self.changed(table, sources)
+        if changed is None:
+            return (FIRST_BUILD,)
+        return tuple(sorted({reason for source in changed for reason in self._causes(source)}))
+
+    def changed(self, table: str, sources: Mapping[str, str]) -> set[str] | None:
+        """What differs from what the table was built from; None before its first build."""
         known = self._sources.get(table)
         if known is None or table not in self._existing:
-            return (FIRST_BUILD,)
-        changed = [source for source in {*known, *sources} if _differs(source, known, sources)]
-        return tuple(sorted({reason for source in changed for reason in self._causes(source)}))
+            return None
+        return {source for source in {*known, *sources} if _differs(source, known, sources)}
 
     def _causes(self, source: str) -> Iterator[str]:
         """What changed a source: for a table built by this very build the causes of that, else itself."""

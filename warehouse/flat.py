@@ -33,6 +33,7 @@ from warehouse.flat_plan import CARRIED, BuildCenter, FlatPart, FlatTable, flat_
 from warehouse.names import with_names
 from warehouse.quarantine import ViewReject, close_due_rejects, close_view_rejects, open_view_rejects
 from warehouse.segments import require_intact
+from warehouse.touched import touch_due, touch_named_before, touch_table
 
 # Versions of one resource type at some centers, as listed by `heads`: each one's row in its segment.
 _RESOURCE = """
@@ -79,6 +80,7 @@ def update_flat(
     tables = flat_tables(parts)
     due = stage_due(transaction, parts)
     hold_due(transaction)
+    touch_due(transaction)
     update = _Update(transaction, run_id, folder, due)
     update.drop_all_but(tables)
     built = [update.bring_up(table) for table in tables]
@@ -111,6 +113,7 @@ class _Update:
             self._transaction.execute(with_names("DROP TABLE IF EXISTS {table}", table=f"flat.{name}"))
             close_view_rejects(self._transaction, name, centers)
             forget_fills(self._transaction, name, centers)
+            touch_table(self._transaction, name)
 
     def bring_up(self, table: FlatTable) -> BuiltTable:
         """Bring one table up to date; its reasons say what was done for which center."""
@@ -122,6 +125,8 @@ class _Update:
         else:
             self._clear(table, [*stale, *removed])
         close_view_rejects(self._transaction, table.name, [*stale, *removed])
+        if stale or removed:
+            touch_table(self._transaction, table.name)
         reasons = removed | stale
         for part in table.parts:
             reasons |= self._bring_up_part(part, stale)
@@ -167,6 +172,7 @@ class _Update:
 
     def _replace_due(self, part: FlatPart, center: BuildCenter) -> bool:
         """Replace the rows of what is due at one center; returns whether there were or are any."""
+        touch_named_before(self._transaction, part, center.center_id)
         delete = with_names(_DELETE_DUE, table=f"flat.{part.table}", key=part.key)
         deleted = self._transaction.value(delete, [part.view.resource, center.center_id])
         close_due_rejects(self._transaction, part.table, part.view.resource, center.center_id)

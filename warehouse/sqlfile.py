@@ -31,13 +31,18 @@ class _Header(BaseModel):
 
 
 class TableHeader(_Header):
-    """The header of a file that makes a table: what a row is, its key, its sources and every column."""
+    """The header of a file that makes a table: what a row is, its key, its sources and every column.
+
+    `owner` is for a table whose rows each come from one resource and those that it hangs together with (by
+    patient or reference): two SQL expressions over its columns, the type and the key of that resource.
+    """
 
     table: Annotated[str, Field(pattern=_TABLE)]
     title: Text
     grain: Text
     key: Annotated[list[Text], Field(min_length=1)]
     needs: Annotated[list[Text], Field(min_length=1)]
+    owner: Annotated[list[Text], Field(min_length=2, max_length=2)] | None = None
     reference: Text
     definition: Text
     columns: Annotated[dict[str, Text], Field(min_length=1)]

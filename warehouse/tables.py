@@ -5,10 +5,9 @@ nothing but the tables its header names; the parsed statement is asked, not beli
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -17,6 +16,7 @@ from warehouse.built import BuildLedger, BuiltTable, digest
 from warehouse.catalog import columns_of, count_rows, describe, existing_tables
 from warehouse.connection import Transaction
 from warehouse.names import with_names
+from warehouse.scope import Scope, nodes
 from warehouse.sqlfile import SqlFile, TableHeader, in_order, read_sql_file
 
 TableFile = SqlFile[TableHeader]
@@ -28,19 +28,25 @@ def read_table_files(paths: Sequence[Traversable | Path]) -> list[TableFile]:
 
 
 def build_tables(
-    transaction: Transaction, files: Sequence[TableFile], ledger: BuildLedger | None = None
+    transaction: Transaction,
+    files: Sequence[TableFile],
+    ledger: BuildLedger | None = None,
+    scope: Scope | None = None,
 ) -> list[BuiltTable]:
     """Make the table of each SQL file (each after those it needs) unless it would come out as it stands.
 
+    What lies beyond the reach of the changes is kept, too, where `scope` can tell.
     Returns the tables in this order, with the reasons of those that were built. Raises SqlFileError for a
     file that breaks its contract: a table it needs is missing or not named, its columns are not those of its
     header, or its key is empty or not unique.
     """
     ledger = ledger or BuildLedger(transaction)
-    return [_bring_up(transaction, file, ledger) for file in files]
+    return [_bring_up(transaction, file, ledger, scope) for file in files]
 
 
-def _bring_up(transaction: Transaction, file: TableFile, ledger: BuildLedger) -> BuiltTable:
+def _bring_up(
+    transaction: Transaction, file: TableFile, ledger: BuildLedger, scope: Scope | None
+) -> BuiltTable:
     table = file.header.table
     _require_needs(transaction, file)
     sources = {
@@ -50,7 +56,10 @@ def _bring_up(transaction: Transaction, file: TableFile, ledger: BuildLedger) ->
     }
     reasons = ledger.reasons(table, sources)
     if reasons:
-        _build(transaction, file)
+        changed = ledger.changed(table, sources)
+        is_covered = scope is not None and changed is not None and scope.covers(changed)
+        if scope is None or not is_covered or not scope.replace(table, file.header.key, file.body):
+            _build(transaction, file)
         ledger.note(table, sources, reasons)
     return BuiltTable(table, count_rows(transaction, table), reasons)
 
@@ -91,17 +100,9 @@ def _tables_read(transaction: Transaction, body: str) -> set[str]:
     tree = json.loads(transaction.value("SELECT json_serialize_sql(?)", [body]))
     return {
         f"{node['schema_name']}.{node['table_name']}"
-        for node in _nodes(tree)
+        for node in nodes(tree)
         if node.get("type") == "BASE_TABLE" and node["schema_name"]
     }
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
-    for child in children:
-        yield from _nodes(child)
 
 
 def _require_columns(transaction: Transaction, file: TableFile) -> None:

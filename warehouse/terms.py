@@ -14,9 +14,11 @@ from warehouse.built import BuildLedger, BuiltTable, digest
 from warehouse.catalog import count_rows
 from warehouse.connection import Row, Transaction, Warehouse
 from warehouse.flat_plan import FlatPart
-from warehouse.names import with_names
+from warehouse.names import literal, with_names
+from warehouse.scope import CODE_USE, Scope
 
 UNMAPPED = "ops.unmapped"
+_USE_KEY = ("owner_type", "owner_key", "center_id", "resource_type", "element", "system", "code")
 
 _CODING_COLUMNS = {"element", "system", "code", "display"}
 _COMPONENT_COLUMNS = {"component_index", "code_system", "code", "value_code_system", "value_code"}
@@ -36,32 +38,56 @@ FROM {table}
 _OWNER = "SELECT {key} AS resource_key, patient_key FROM {owner}"
 _NO_OWNER = "SELECT NULL::VARCHAR AS resource_key, NULL::VARCHAR AS patient_key WHERE FALSE"
 
-_CODE_IN_USE = """
-CREATE OR REPLACE TEMP TABLE code_in_use (
-    center_id TEXT, resource_type TEXT, element TEXT, system TEXT, code TEXT, display TEXT,
-    codings BIGINT, resources BIGINT, patients BIGINT,
-    first_seen_at TIMESTAMP, last_seen_at TIMESTAMP, is_mapped BOOLEAN
+# Each resource has one owner, so the numbers of owners add up.
+_USE = """
+WITH coding AS ({coding}),
+
+owner AS ({owner}),
+
+owned AS (
+    SELECT
+        coding.*,
+        CASE WHEN owner.patient_key IS NULL THEN {type} ELSE 'Patient' END AS owner_type,
+        coalesce(owner.patient_key, coding.resource_key) AS owner_key,
+    FROM coding LEFT JOIN owner ON coding.resource_key = owner.resource_key
+    WHERE coding.code IS NOT NULL
 )
+
+SELECT
+    owned.owner_type,
+    owned.owner_key,
+    owned.center_id,
+    {counted_as} AS resource_type,
+    owned.element,
+    coalesce(known_system.system, owned.system, '') AS system,
+    owned.code,
+    max(coalesce(owned.display, '')) AS display,
+    count(*) AS codings,
+    count(DISTINCT owned.resource_key) AS resources,
+    min(run.started_at) AS first_seen_at,
+    max(run.started_at) AS last_seen_at,
+FROM owned
+LEFT JOIN ops.system_alias AS known_system ON owned.system = known_system.alias
+LEFT JOIN ops.run AS run ON owned.run_id = run.run_id
+GROUP BY ALL
 """
 # Spelled-out body sites (system `text`) are compared without blanks and in upper case, codes exactly.
-_USE = r"""
-, used AS (
+_CODE_IN_USE = r"""
+CREATE OR REPLACE TEMP TABLE code_in_use AS
+WITH used AS (
     SELECT
-        coding.center_id,
-        coding.element,
-        coalesce(known_system.system, coding.system, '') AS system,
-        coding.code,
-        max(coalesce(coding.display, '')) AS display,
-        count(*) AS codings,
-        count(DISTINCT coding.resource_key) AS resources,
-        count(DISTINCT owner.patient_key) AS patients,
-        min(run.started_at) AS first_seen_at,
-        max(run.started_at) AS last_seen_at,
-    FROM coding
-    LEFT JOIN ops.system_alias AS known_system ON coding.system = known_system.alias
-    LEFT JOIN owner ON coding.resource_key = owner.resource_key
-    LEFT JOIN ops.run AS run ON coding.run_id = run.run_id
-    WHERE coding.code IS NOT NULL
+        center_id,
+        resource_type,
+        element,
+        system,
+        code,
+        max(display) AS display,
+        sum(codings)::BIGINT AS codings,
+        sum(resources)::BIGINT AS resources,
+        count(*) FILTER (owner_type = 'Patient') AS patients,
+        min(first_seen_at) AS first_seen_at,
+        max(last_seen_at) AS last_seen_at,
+    FROM ops.code_use
     GROUP BY ALL
 ),
 
@@ -74,18 +100,8 @@ known AS (
 )
 
 SELECT
-    used.center_id,
-    $resource_type,
-    used.element,
-    used.system,
-    used.code,
-    used.display,
-    used.codings,
-    used.resources,
-    used.patients,
-    used.first_seen_at,
-    used.last_seen_at,
-    known.compared IS NOT NULL,
+    used.*,
+    known.compared IS NOT NULL AS is_mapped,
 FROM used
 LEFT JOIN known
     ON used.center_id = known.center_id
@@ -188,30 +204,51 @@ def _replace(
         ledger.note(table, sources, reasons)
 
 
-def find_unmapped(transaction: Transaction, parts: Sequence[FlatPart], ledger: BuildLedger) -> BuiltTable:
+def find_unmapped(
+    transaction: Transaction, parts: Sequence[FlatPart], ledger: BuildLedger, scope: Scope | None = None
+) -> BuiltTable:
     """List in `ops.unmapped` the codes of the flat tables that mean no concept, by use.
 
     `ops.code_coverage` gets the share of codings that do mean one. Both stay when neither the tables nor
     the codes have changed.
     """
-    by_table = {part.table: part for part in parts}
-    queries = [query for part in by_table.values() for query in _queries(part, by_table)]
-    tables = [table for part in by_table.values() if any(_codings(part)) for table in _read(part, by_table)]
+    _bring_up_use(transaction, parts, ledger, scope)
     sources = {
-        "the search for codes": digest([queries, _SEEN_BEFORE, _UNMAPPED, _COVERAGE]),
-        **ledger.fingerprints(["ops.code_map", "ops.system_alias", *tables]),
+        "the comparison of codes": digest([_CODE_IN_USE, _SEEN_BEFORE, _UNMAPPED, _COVERAGE]),
+        **ledger.fingerprints(["ops.code_map", CODE_USE]),
     }
     reasons = ledger.reasons(UNMAPPED, sources)
     if reasons:
-        _find(transaction, queries)
+        _compare(transaction)
         ledger.note(UNMAPPED, sources, reasons)
     return BuiltTable(UNMAPPED, count_rows(transaction, UNMAPPED), reasons)
 
 
-def _find(transaction: Transaction, queries: Sequence[tuple[str, str]]) -> None:
+def _bring_up_use(
+    transaction: Transaction, parts: Sequence[FlatPart], ledger: BuildLedger, scope: Scope | None
+) -> None:
+    """Make `ops.code_use` say which codes are in use now, by patient."""
+    by_table = {part.table: part for part in parts}
+    queries = [query for part in by_table.values() for query in _queries(part, by_table)]
+    tables = [table for part in by_table.values() if any(_codings(part)) for table in _read(part, by_table)]
+    sources = {
+        "the search for codes": digest(queries),
+        **ledger.fingerprints(["ops.system_alias", *tables]),
+    }
+    reasons, changed = ledger.reasons(CODE_USE, sources), ledger.changed(CODE_USE, sources)
+    if not reasons:
+        return
+    select = "\nUNION ALL\n".join(f"({query})" for query in queries)
+    is_covered = scope is not None and changed is not None and scope.covers(changed)
+    if scope is None or not is_covered or not scope.replace(CODE_USE, _USE_KEY, select):
+        transaction.execute(with_names("DELETE FROM {table}", table=CODE_USE))
+        if select:
+            transaction.execute(with_names("INSERT INTO {table} BY NAME ", table=CODE_USE) + select)
+    ledger.note(CODE_USE, sources, reasons)
+
+
+def _compare(transaction: Transaction) -> None:
     transaction.execute(_CODE_IN_USE)
-    for resource_type, query in queries:
-        transaction.execute(f"INSERT INTO code_in_use {query}", {"resource_type": resource_type})
     transaction.execute(_SEEN_BEFORE)
     transaction.execute("DELETE FROM ops.unmapped")
     transaction.execute(_UNMAPPED)
@@ -230,10 +267,15 @@ def unmapped_codes(warehouse: Warehouse) -> list[UnmappedCode]:
     return [UnmappedCode(**row) for row in rows]
 
 
-def _queries(part: FlatPart, by_table: Mapping[str, FlatPart]) -> Iterator[tuple[str, str]]:
-    """The resource type and the query of the use of the codings that a flat table holds, if it holds any."""
-    for resource_type, coding in _codings(part):
-        yield resource_type, f"WITH coding AS ({coding}), owner AS ({_owner(part, by_table)}){_USE}"
+def _queries(part: FlatPart, by_table: Mapping[str, FlatPart]) -> Iterator[str]:
+    """The query of the use, by owner, of the codings that a flat table holds, if it holds any."""
+    for counted_as, coding in _codings(part):
+        yield _USE.format(
+            coding=coding,
+            owner=_owner(part, by_table),
+            type=literal(part.view.resource),
+            counted_as=literal(counted_as),
+        )
 
 
 def _codings(part: FlatPart) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@
 --     "flat.ablation_candidate", "flat.treated_level", "flat.procedure_reference", "flat.concept",
 --     "flat.dated", "core.rule",
 -- ]
+-- owner = ["'Procedure'", "procedure_key"]
 -- reference = "STROBE statement, item 13: numbers at each stage and reasons for exclusion"
 -- definition = """
 -- The first step of the flow that a Procedure fails, and its reason. Steps: 1 found, 2 completed, 3

@@ -7,6 +7,7 @@
 --     "flat.body_structure_reference", "flat.concept", "flat.dated", "flat.site_set", "flat.tumor",
 --     "flat.survivor",
 -- ]
+-- owner = ["'Procedure'", "procedure_key"]
 -- reference = "Cazzato et al., Eur Radiol 2022;32:4137-4146; ICD-10-PCS tables 0P5 and 0Q5 (any energy)"
 -- definition = """
 -- Every Procedure coded as cryoablation, as another ablation technique, or as destruction of a vertebra by

@@ -7,6 +7,7 @@
 --     "flat.dated", "flat.spine_site",
 --     "flat.survivor",
 -- ]
+-- owner = ["'Procedure'", "cementoplasty_key"]
 -- reference = "Cazzato et al. 2022; bone cement (PMMA 427811002) in Procedure.usedCode or used"
 -- definition = """
 -- A completed Procedure with a cementoplasty code (or with bone cement as the device used) belongs to a

@@ -3,6 +3,7 @@
 -- grain = "one patient with at least one treatment"
 -- key = ["patient_key"]
 -- needs = ["core.session", "core.rule", "flat.patient", "flat.dated"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "Index = first completed cryoablation of a spinal metastasis in the study window"
 -- definition = """
 -- What the scores, assessments and complications of a patient are judged against. A death after the data

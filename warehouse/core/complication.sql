@@ -3,6 +3,7 @@
 -- grain = "one event after one session, however many reports there are of it"
 -- key = ["complication_key"]
 -- needs = ["flat.complication_report", "flat.concept", "core.session", "core.rule"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = """
 -- SIR classification A-F; CIRSE classification 2017 (doi 10.1007/s00270-017-1703-4); CTCAE v5; FHIR
 -- adverse-event-severity. Major from CIRSE 3 and CTCAE 3 on is a convention.

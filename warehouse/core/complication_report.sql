@@ -9,6 +9,7 @@
 --     "core.rule",
 --     "flat.survivor",
 -- ]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "HL7 FHIR AdverseEvent (R4 and R5), Procedure.complication; SIR standards of practice: 30 days"
 -- definition = """
 -- Three routes: AdverseEvents, complications noted on the ablation (or on its cementoplasty), Conditions

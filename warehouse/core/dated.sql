@@ -3,6 +3,7 @@
 -- grain = "one date element of one resource"
 -- key = ["resource_type", "resource_key", "element"]
 -- needs = ["flat.patient", "flat.condition", "flat.procedure", "flat.observation", "flat.adverse_event"]
+-- owner = ["resource_type", "resource_key"]
 -- reference = "HL7 FHIR date, dateTime and instant: a year, month or day, or an instant with offset"
 -- definition = """
 -- The calendar day is the one the center wrote (first ten characters): 00:30 at +02:00 stays that day,

@@ -3,6 +3,7 @@
 -- grain = "one patient and level set"
 -- key = ["lesion_key"]
 -- needs = ["core.treatment"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "Cazzato et al. 2022; SIO-DATECAN consensus 2021 for per-lesion analysis"
 -- definition = """
 -- A treated spinal metastasis. Intent and cement are those of its first session; a later session at the same

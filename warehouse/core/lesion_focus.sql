@@ -7,6 +7,7 @@
 --     "flat.body_structure_reference",
 --     "flat.survivor",
 -- ]
+-- owner = ["resource_type", "resource_key"]
 -- reference = "mCODE 4.0.0: Observation.focus of a disease status is the Condition or the tumor it is about"
 -- definition = """
 -- A resource leads to a lesion by its own level at the same patient, else because the lesion was treated by

@@ -7,6 +7,7 @@
 --     "flat.lesion_focus", "flat.treated_level", "flat.cohort", "core.lesion", "core.rule",
 --     "flat.survivor",
 -- ]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "mCODE 4.0.0 cancer disease status (LOINC 97509-4); SIO-DATECAN consensus 2021; RECIST answers"
 -- definition = """
 -- A status counts for a lesion only when the Observation's focus (or BodyStructure) leads to it, or, when no

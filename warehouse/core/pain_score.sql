@@ -3,6 +3,7 @@
 -- grain = "one pain Observation of a cohort patient"
 -- key = ["pain_score_key"]
 -- needs = ["flat.pain_value", "flat.cohort", "flat.dated", "core.rule"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "Cazzato et al. 2022: numeric pain rating scale 0-10 before, 24 h, 1 month, last follow-up"
 -- definition = """
 -- Every score is kept with the reason why it does not count. Reasons in this order: status, scale, value

@@ -3,6 +3,7 @@
 -- grain = "one cohort patient and time with a score in its window"
 -- key = ["patient_key", "time_point"]
 -- needs = ["core.pain_score", "core.rule"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "Cazzato et al. 2022; windows of the study rules, all ends inclusive"
 -- definition = """
 -- baseline: last score before the start of the index session that lies in the window by calendar days or,

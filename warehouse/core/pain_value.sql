@@ -7,6 +7,7 @@
 --     "ops.measure", "ops.measure_unit", "ops.answer_score", "ops.system_alias",
 --     "flat.survivor",
 -- ]
+-- owner = ["'Observation'", "pain_score_key"]
 -- reference = "mappings/values: LOINC 72514-3 in UCUM {score} or 1, valueInteger, answers, ordinalValue"
 -- definition = """
 -- The scale is the numeric rating when any code of the Observation says so. The value is the Observation's

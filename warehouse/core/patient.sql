@@ -8,6 +8,7 @@
 --     "flat.procedure_reference", "flat.treated_level",
 --     "flat.survivor",
 -- ]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "Cazzato et al., Eur Radiol 2022;32:4137-4146; SNOMED CT 48926009 pain in spine"
 -- definition = """
 -- Painful: a baseline score above 0, or pain in the spine coded as the reason of an ablation of the index

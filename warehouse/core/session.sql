@@ -3,6 +3,7 @@
 -- grain = "one patient and calendar day with at least one treatment"
 -- key = ["session_key"]
 -- needs = ["core.treatment", "flat.treated_level"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "Session = patient and local calendar day"
 -- definition = """
 -- All treatments of a patient on one local calendar day. The first session of a patient is the index

@@ -6,6 +6,7 @@
 --     "flat.ablation_candidate", "flat.procedure_reference", "flat.concept", "flat.spine_site",
 --     "flat.tumor",
 -- ]
+-- owner = ["'Procedure'", "procedure_key"]
 -- reference = "Lesion = patient and level set, keyed by tumor, then reason reference, then body site"
 -- definition = """
 -- Links completed spinal cryoablations to confirmed metastases, strongest link first.

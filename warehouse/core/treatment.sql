@@ -3,6 +3,7 @@
 -- grain = "one lesion treated in one session"
 -- key = ["treatment_key"]
 -- needs = ["flat.ablation", "flat.treated_level", "flat.cemented_lesion", "flat.concept"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "Cazzato et al., Eur Radiol 2022;32:4137-4146, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Completed percutaneous cryoablation of a spinal metastasis in the study window. Several Procedures on one

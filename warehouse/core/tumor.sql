@@ -7,6 +7,7 @@
 --     "flat.body_structure_reference",
 --     "flat.survivor",
 -- ]
+-- owner = ["'Condition'", "condition_key"]
 -- reference = "mCODE 4.0.0 secondary cancer condition and tumor (BodyStructure) profiles"
 -- definition = """
 -- Conditions with a metastasis concept that are neither refuted nor entered in error. Levels come from the

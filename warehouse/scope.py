@@ -1,0 +1,245 @@
+"""How far a change reaches, and the part of a table within that reach made anew.
+
+Resources that name each other, and those of one patient, are one component. A table that declares `owner`
+makes each of its rows from the component of the row's owner alone. So when few resources have changed, the
+rows of the touched components are made by the table's own statement, reading the tables it needs reduced to
+those components, and replace the rows that these owners had. The rest would come out as it stands.
+
+Everything that cannot be shown to be such a case is left to a full build: another file, code list or rule, a
+flat table filled again, a need without owner that has changed, a reach of more than a tenth of all resources.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from warehouse.connection import Transaction
+from warehouse.flat_plan import FlatPart
+from warehouse.names import literal, quoted, with_names
+from warehouse.sqlfile import SqlFile, TableHeader
+from warehouse.touched import named_columns, refilled
+
+MOST_OF_ALL = 0.1
+CODE_USE = "ops.code_use"
+_PATIENT = "patient_key"
+
+_REACHED = "CREATE OR REPLACE TEMP TABLE reached (reached_type VARCHAR, reached_key VARCHAR)"
+_RESOURCES = "CREATE OR REPLACE TEMP VIEW resource_of_patient AS "
+_NAMES = "CREATE OR REPLACE TEMP VIEW resource_name AS "
+_SEEDS = """
+INSERT INTO reached
+SELECT resource_type, resource_key FROM ops.touched WHERE resource_type <> ''
+UNION DISTINCT
+SELECT any_type, resource_key FROM ops.touched CROSS JOIN (SELECT unnest(?) AS any_type)
+WHERE resource_type = ''
+"""
+# What is one step away: a resource's patient, a patient's resources, whom they name, and who names them.
+# What is named by its key alone may be a resource of any type.
+_STEPS = (
+    """
+    SELECT 'Patient', patient_key FROM resource_of_patient
+    SEMI JOIN reached ON resource_type = reached_type AND resource_key = reached_key
+    WHERE patient_key IS NOT NULL
+    """,
+    """
+    SELECT resource_type, resource_key FROM resource_of_patient
+    SEMI JOIN reached ON reached_type = 'Patient' AND patient_key = reached_key
+    """,
+    """
+    SELECT any_type, named_key FROM (
+        SELECT DISTINCT named_key FROM resource_name
+        SEMI JOIN reached ON resource_type = reached_type AND resource_key = reached_key
+    ) CROSS JOIN (SELECT unnest(?) AS any_type)
+    """,
+    """
+    SELECT resource_type, resource_key FROM resource_name
+    SEMI JOIN reached ON named_key = reached_key
+    """,
+)
+_ADD = """
+INSERT INTO reached
+SELECT DISTINCT step_type, step_key FROM ({step}) AS step (step_type, step_key)
+ANTI JOIN reached ON step_type = reached_type AND step_key = reached_key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """SQL expressions over a table's columns: the type and the key of the resource that owns a row."""
+
+    resource_type: str
+    resource_key: str
+
+    @property
+    def is_reached(self) -> str:
+        """The condition of a join with `reached`; a row without owner never meets it."""
+        return f"reached_type = ({self.resource_type}) AND reached_key = ({self.resource_key})"
+
+
+class Scope:
+    """The reach of what changed since the last build; found when it is first asked for."""
+
+    def __init__(
+        self, transaction: Transaction, parts: Sequence[FlatPart], files: Sequence[SqlFile[TableHeader]]
+    ) -> None:
+        self._transaction = transaction
+        self._parts = list({part.table: part for part in parts if part.key}.values())
+        self._types = sorted({part.view.resource for part in self._parts})
+        self._owners = {f"flat.{part.table}": _owner_of(part) for part in self._parts}
+        self._owners[CODE_USE] = Owner("owner_type", "owner_key")
+        self._owners |= {file.header.table: Owner(*file.header.owner) for file in files if file.header.owner}
+        self._within = {f"flat.{part.table}" for part in self._parts} - refilled(transaction)
+        self._reduced: dict[str, str] = {}
+        self._is_small: bool | None = None
+
+    def covers(self, sources: Collection[str]) -> bool:
+        """Whether all that changed in these sources of a table lies within a small reach."""
+        if not set(sources) <= self._within:
+            return False
+        if self._is_small is None:
+            self._is_small = self._find_reach()
+        return self._is_small
+
+    def replace(self, table: str, key: Sequence[str], select: str) -> bool:
+        """Make the rows of a table that lie within reach anew by `select`; False when that is not safe.
+
+        It is not for a table without owner, for rows of owners beyond the reach, and for a broken key: then
+        the table has to be made as a whole, whatever stands in it.
+        """
+        owner = self._owners.get(table)
+        statement = self._reading_reduced(select) if owner else None
+        if owner is None or statement is None:
+            return False
+        made = self._keep("made", table, statement)
+        if self._is_astray(made, owner) or self._repeats(made, key):
+            return False
+        self._transaction.execute(
+            with_names("DELETE FROM {table} USING reached WHERE ", table=table) + owner.is_reached
+        )
+        others = with_names("FROM {table} SEMI JOIN {made} USING ({key})", table=table, made=made, key=key)
+        if self._count(others):
+            return False
+        self._transaction.execute(
+            with_names("INSERT INTO {table} BY NAME FROM {made}", table=table, made=made)
+        )
+        self._reduced[table] = made
+        self._within.add(table)
+        return True
+
+    def _find_reach(self) -> bool:
+        """Put everything that the changes reach into `reached`; returns whether it is little enough."""
+        most = MOST_OF_ALL * self._count("FROM ops.flat_head")
+        if self._count("FROM ops.touched") > most:
+            return False
+        self._transaction.execute(_RESOURCES + _union(_resources(self._parts)))
+        self._transaction.execute(_NAMES + _union(_names(self._parts)))
+        self._transaction.execute(_REACHED)
+        self._transaction.execute(_SEEDS, [self._types])
+        while sum(self._step(step) for step in _STEPS):
+            if self._count("FROM reached SEMI JOIN resource_of_patient ON " + _SAME) > most:
+                return False
+        return True
+
+    def _step(self, step: str) -> int:
+        params = [self._types] if "?" in step else []
+        added: int = self._transaction.value(_ADD.format(step=step), params)
+        return added
+
+    def _reading_reduced(self, select: str) -> str | None:
+        """The statement with every table that has an owner replaced by its rows within reach."""
+        text = select.encode("utf-8")
+        for name, alias, start in sorted(_tables(self._transaction, select), key=lambda read: -read[2]):
+            if name not in self._owners:
+                continue
+            written = [each for each in (name, quoted(name)) if text.startswith(each.encode(), start)]
+            if not written:
+                return None
+            reduced = quoted(self._reduce(name)) + ("" if alias else f" AS {quoted(name.partition('.')[2])}")
+            text = text[:start] + reduced.encode() + text[start + len(written[0].encode()) :]
+        return text.decode("utf-8")
+
+    def _reduce(self, table: str) -> str:
+        """A temporary table with the rows of a table that lie within reach."""
+        if table not in self._reduced:
+            rows = with_names("FROM {table} SEMI JOIN reached ON ", table=table)
+            self._reduced[table] = self._keep("reduced", table, rows + self._owners[table].is_reached)
+        return self._reduced[table]
+
+    def _keep(self, what: str, table: str, statement: str) -> str:
+        name = f"{what}_{table.replace('.', '_')}"
+        self._transaction.execute(
+            with_names("CREATE OR REPLACE TEMP TABLE {name} AS ", name=name) + statement
+        )
+        return name
+
+    def _is_astray(self, made: str, owner: Owner) -> bool:
+        """Whether a row has no owner within reach: the statement does not keep to what it declares."""
+        return bool(
+            self._count(with_names("FROM {made} ANTI JOIN reached ON ", made=made) + owner.is_reached)
+        )
+
+    def _repeats(self, made: str, key: Sequence[str]) -> bool:
+        """Whether the key is empty or not unique among the rows made."""
+        counted = with_names("SELECT count(*) - count(DISTINCT row({key})) + ", key=key)
+        empty = " OR ".join(with_names("{column} IS NULL", column=column) for column in key)
+        counted += f"count(*) FILTER ({empty}) " + with_names("FROM {made}", made=made)
+        return bool(self._transaction.value(counted))
+
+    def _count(self, relation: str) -> int:
+        found: int = self._transaction.value(f"SELECT count(*) {relation}")
+        return found
+
+
+_SAME = "resource_type = reached_type AND resource_key = reached_key"
+
+
+def _owner_of(part: FlatPart) -> Owner:
+    return Owner(literal(part.view.resource), with_names("{key}", key=part.key))
+
+
+def _resources(parts: Sequence[FlatPart]) -> Iterator[str]:
+    """The resources of each type, with their patients where a view tells them."""
+    select = (
+        "SELECT {type} AS resource_type, {{key}} AS resource_key, {{patient}} AS patient_key FROM {{table}}"
+    )
+    for part in parts:
+        if _PATIENT in part.columns:
+            yield _of_part(select, part, patient=_PATIENT)
+
+
+def _names(parts: Sequence[FlatPart]) -> Iterator[str]:
+    """Which resource names which key."""
+    select = "SELECT {type} AS resource_type, {{key}} AS resource_key, {{named}} AS named_key FROM {{table}} "
+    for part in parts:
+        for column in named_columns(part):
+            if column != _PATIENT:
+                yield _of_part(select, part, named=column) + with_names(
+                    "WHERE {named} IS NOT NULL", named=column
+                )
+
+
+def _of_part(select: str, part: FlatPart, **names: str) -> str:
+    typed = select.format(type=literal(part.view.resource))
+    return with_names(typed, key=part.key, table=f"flat.{part.table}", **names)
+
+
+def _union(selects: Iterator[str]) -> str:
+    """All of them together; a relation without rows when there is none."""
+    return "\nUNION ALL\n".join(selects) or "SELECT '' AS resource_type, '' AS resource_key WHERE FALSE"
+
+
+def _tables(transaction: Transaction, select: str) -> Iterator[tuple[str, str, int]]:
+    """Each table that a SELECT statement reads by its schema: name, alias, and where it stands (in bytes)."""
+    for node in nodes(json.loads(transaction.value("SELECT json_serialize_sql(?)", [select]))):
+        if node.get("type") == "BASE_TABLE" and node["schema_name"]:
+            yield f"{node['schema_name']}.{node['table_name']}", node["alias"], node["query_location"]
+
+
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping within a parsed statement."""
+    if isinstance(tree, dict):
+        yield tree
+    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for child in children:
+        yield from nodes(child)
