@@ -24,7 +24,7 @@ from warehouse.connection import Warehouse
 from warehouse.land import Covered, LandCounts, Unit, current_hashes, land
 
 PAGES_IN_THE_GATE = 4
-CHUNK_RESOURCES = 2_000
+CHUNK_RESOURCES = 5_000
 
 
 @dataclass(slots=True)

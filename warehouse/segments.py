@@ -7,7 +7,7 @@ ignored and overwritten. Files are readable by every engine that reads Parquet.
 import hashlib
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mappings.errors import ConfigError, WarehouseError
-from warehouse.connection import Row, Transaction, Warehouse
+from warehouse.connection import Transaction, Warehouse
 
 _SCHEMA = pa.schema(
     [
@@ -51,13 +51,14 @@ def segment_path(center_id: str, resource_type: str, run_id: int, number: int) -
     return f"raw/{center_id}/{resource_type}/run={run_id}/{number}.parquet"
 
 
-def write_segment(folder: Path, path: str, rows: Sequence[Row]) -> Segment:
-    """Write `rows` (the columns of a raw segment) durably under `folder`, replacing an unlisted leftover."""
+def write_segment(folder: Path, path: str, columns: Mapping[str, Sequence[object]]) -> Segment:
+    """Write the columns of a raw segment durably under `folder`, replacing an unlisted leftover."""
     target = folder / path
     staging = target.with_suffix(".writing")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(list(rows), schema=_SCHEMA), staging, compression="zstd")
+        versions = pa.table({name: _array(name, values) for name, values in columns.items()}, schema=_SCHEMA)
+        pq.write_table(versions, staging, compression="zstd")
         sync_to_disk(staging)
         staging.replace(target)
         sync_to_disk(target.parent)
@@ -67,7 +68,14 @@ def write_segment(folder: Path, path: str, rows: Sequence[Row]) -> Segment:
             f"A raw segment could not be written: {error.strerror or type(error).__name__}.",
             "Check the free space and the health of the disk, then run again.",
         ) from None
-    return Segment(path, len(rows), checksum(target))
+    return Segment(path, versions.num_rows, checksum(target))
+
+
+def _array(name: str, values: Sequence[object]) -> pa.Array:
+    """A column as Arrow; instants become UTC without saying so, which every reader of Parquet understands."""
+    if name == "last_updated":
+        return pa.array(values, pa.timestamp("us", "UTC")).cast(_SCHEMA.field(name).type)
+    return pa.array(values, _SCHEMA.field(name).type)
 
 
 def checksum(path: Path) -> str:

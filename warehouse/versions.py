@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mappings.errors import WarehouseError
-from warehouse.connection import Row, Transaction
+from warehouse.connection import Transaction
 from warehouse.unit import Landed, Unit
 
 
@@ -110,27 +110,28 @@ def _heads(transaction: Transaction, unit: Unit, resource_ids: Sequence[str]) ->
 
 def move_heads(transaction: Transaction, unit: Unit, accepted: Sequence[Accepted], path: str) -> None:
     """Point the ledger at the accepted versions: changed content lies in `path`, unchanged where it was."""
-    rows = [_head_row(unit, entry, path) for entry in accepted if not entry.is_known]
-    if not rows:
-        return
-    transaction.execute(
-        "DELETE FROM ops.head WHERE center_id = ? AND resource_type = ? "
-        "AND resource_id IN (SELECT unnest(?))",
-        [unit.center_id, unit.resource_type, [row["resource_id"] for row in rows]],
-    )
-    transaction.insert("ops.head", rows)
+    moved = [entry for entry in accepted if not entry.is_known]
+    known = [entry.version.resource_id for entry in moved if entry.before is not None]
+    if known:
+        transaction.execute(
+            "DELETE FROM ops.head WHERE center_id = ? AND resource_type = ? "
+            "AND resource_id IN (SELECT unnest(?))",
+            [unit.center_id, unit.resource_type, known],
+        )
+    if moved:
+        transaction.insert_columns("ops.head", _head_columns(unit, moved, path))
 
 
-def _head_row(unit: Unit, entry: Accepted, path: str) -> Row:
-    before = entry.before
-    is_stored = before is not None and not entry.is_changed
+def _head_columns(unit: Unit, moved: Sequence[Accepted], path: str) -> dict[str, list[object]]:
+    versions = [entry.version for entry in moved]
+    stored = [None if entry.is_changed else entry.before for entry in moved]
     return {
-        "center_id": unit.center_id,
-        "resource_type": unit.resource_type,
-        "resource_id": entry.version.resource_id,
-        "version_id": entry.version.version_id,
-        "last_updated": entry.version.last_updated,
-        "content_hash": entry.version.content_hash,
-        "run_id": before.run_id if before and is_stored else unit.run_id,
-        "path": before.path if before and is_stored else path,
+        "center_id": [unit.center_id] * len(moved),
+        "resource_type": [unit.resource_type] * len(moved),
+        "resource_id": [version.resource_id for version in versions],
+        "version_id": [version.version_id for version in versions],
+        "last_updated": [version.last_updated for version in versions],
+        "content_hash": [version.content_hash for version in versions],
+        "run_id": [head.run_id if head else unit.run_id for head in stored],
+        "path": [head.path if head else path for head in stored],
     }
