@@ -56,6 +56,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.remap
 	$(BIN)/python -m benchmarks.outcomes
+	$(BIN)/python -m benchmarks.warehouse
 
 lock: $(VENV)/.dev
 	$(PIP) install --quiet uv

@@ -6,6 +6,7 @@
 --     "flat.cohort", "flat.concept", "flat.dated", "flat.observation", "flat.procedure", "core.rule",
 --     "flat.survivor",
 -- ]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "Last contact as in the follow-up of Cazzato et al., Eur Radiol 2022;32:4137-4146"
 -- definition = """
 -- A patient is seen on the day of a final pain score, of a final assessment of disease status, of a
