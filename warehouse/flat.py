@@ -122,10 +122,10 @@ class _Update:
         removed = {center_id: _REMOVED for center_id in known if center_id not in wanted}
         if stale.keys() >= wanted.keys():
             create_table(self._transaction, table)
-        else:
+        elif stale or removed:
             self._clear(table, [*stale, *removed])
-        close_view_rejects(self._transaction, table.name, [*stale, *removed])
         if stale or removed:
+            close_view_rejects(self._transaction, table.name, [*stale, *removed])
             touch_table(self._transaction, table.name)
         reasons = removed | stale
         for part in table.parts:
@@ -180,6 +180,8 @@ class _Update:
 
     def _fill(self, part: FlatPart, centers: Sequence[BuildCenter], heads: str) -> int:
         """Insert the rows of what `heads` lists at these centers; returns how many."""
+        if not centers:
+            return 0
         source = self._source(part, centers, heads)
         if not source["files"]:
             return 0

@@ -77,6 +77,18 @@ class Owner:
         return f"reached_type = ({self.resource_type}) AND reached_key = ({self.resource_key})"
 
 
+@dataclass(frozen=True, slots=True)
+class TableRead:
+    """One place in a statement where a table is read: its alias or '', and where it stands, in bytes."""
+
+    table: str
+    alias: str
+    start: int
+
+
+_PARSED: dict[str, tuple[TableRead, ...]] = {}
+
+
 class Scope:
     """The reach of what changed since the last build; found when it is first asked for."""
 
@@ -117,8 +129,7 @@ class Scope:
         self._transaction.execute(
             with_names("DELETE FROM {table} USING reached WHERE ", table=table) + owner.is_reached
         )
-        others = with_names("FROM {table} SEMI JOIN {made} USING ({key})", table=table, made=made, key=key)
-        if self._count(others):
+        if not self._tells_owner(key, owner) and self._meets_others(table, made, key):
             return False
         self._transaction.execute(
             with_names("INSERT INTO {table} BY NAME FROM {made}", table=table, made=made)
@@ -136,10 +147,16 @@ class Scope:
         self._transaction.execute(_NAMES + _union(_names(self._parts)))
         self._transaction.execute(_REACHED)
         self._transaction.execute(_SEEDS, [self._types])
-        while sum(self._step(step) for step in _STEPS):
-            if self._count("FROM reached SEMI JOIN resource_of_patient ON " + _SAME) > most:
+        while self._grow():
+            if self._transaction.value("SELECT count(DISTINCT reached_key) FROM reached") > most:
                 return False
         return True
+
+    def _grow(self) -> bool:
+        """Take every step once; returns whether any of them added something."""
+        patients, *others = _STEPS
+        grown = self._step(patients)
+        return bool(sum(self._step(step) for step in others) + grown)
 
     def _step(self, step: str) -> int:
         params = [self._types] if "?" in step else []
@@ -149,14 +166,16 @@ class Scope:
     def _reading_reduced(self, select: str) -> str | None:
         """The statement with every table that has an owner replaced by its rows within reach."""
         text = select.encode("utf-8")
-        for name, alias, start in sorted(_tables(self._transaction, select), key=lambda read: -read[2]):
-            if name not in self._owners:
+        for read in sorted(tables_read(self._transaction, select), key=lambda read: -read.start):
+            if read.table not in self._owners:
                 continue
-            written = [each for each in (name, quoted(name)) if text.startswith(each.encode(), start)]
+            spellings = (read.table, quoted(read.table))
+            written = [each for each in spellings if text.startswith(each.encode(), read.start)]
             if not written:
                 return None
-            reduced = quoted(self._reduce(name)) + ("" if alias else f" AS {quoted(name.partition('.')[2])}")
-            text = text[:start] + reduced.encode() + text[start + len(written[0].encode()) :]
+            alias = "" if read.alias else f" AS {quoted(read.table.partition('.')[2])}"
+            reduced = (quoted(self._reduce(read.table)) + alias).encode()
+            text = text[: read.start] + reduced + text[read.start + len(written[0].encode()) :]
         return text.decode("utf-8")
 
     def _reduce(self, table: str) -> str:
@@ -186,12 +205,19 @@ class Scope:
         counted += f"count(*) FILTER ({empty}) " + with_names("FROM {made}", made=made)
         return bool(self._transaction.value(counted))
 
+    def _tells_owner(self, key: Sequence[str], owner: Owner) -> bool:
+        """Whether rows of one key have one owner, so that no row of another owner can have the key."""
+        expressions = f"SELECT {owner.resource_type}, {owner.resource_key}"
+        return set(_columns(self._transaction, expressions)) <= set(key)
+
+    def _meets_others(self, table: str, made: str, key: Sequence[str]) -> bool:
+        """Whether a row that stays has the key of one that was made."""
+        others = with_names("FROM {table} SEMI JOIN {made} USING ({key})", table=table, made=made, key=key)
+        return bool(self._count(others))
+
     def _count(self, relation: str) -> int:
         found: int = self._transaction.value(f"SELECT count(*) {relation}")
         return found
-
-
-_SAME = "resource_type = reached_type AND resource_key = reached_key"
 
 
 def _owner_of(part: FlatPart) -> Owner:
@@ -229,17 +255,32 @@ def _union(selects: Iterator[str]) -> str:
     return "\nUNION ALL\n".join(selects) or "SELECT '' AS resource_type, '' AS resource_key WHERE FALSE"
 
 
-def _tables(transaction: Transaction, select: str) -> Iterator[tuple[str, str, int]]:
-    """Each table that a SELECT statement reads by its schema: name, alias, and where it stands (in bytes)."""
-    for node in nodes(json.loads(transaction.value("SELECT json_serialize_sql(?)", [select]))):
-        if node.get("type") == "BASE_TABLE" and node["schema_name"]:
-            yield f"{node['schema_name']}.{node['table_name']}", node["alias"], node["query_location"]
+def tables_read(transaction: Transaction, select: str) -> tuple[TableRead, ...]:
+    """The tables that a SELECT statement reads by their schema; each text is parsed once a process."""
+    if select not in _PARSED:
+        _PARSED[select] = tuple(
+            TableRead(f"{node['schema_name']}.{node['table_name']}", node["alias"], node["query_location"])
+            for node in _nodes(_parsed(transaction, select))
+            if node.get("type") == "BASE_TABLE" and node["schema_name"]
+        )
+    return _PARSED[select]
 
 
-def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def _columns(transaction: Transaction, select: str) -> Iterator[str]:
+    """The names of the columns that a SELECT statement reads."""
+    for node in _nodes(_parsed(transaction, select)):
+        if node.get("class") == "COLUMN_REF":
+            yield node["column_names"][-1]
+
+
+def _parsed(transaction: Transaction, select: str) -> Any:
+    return json.loads(transaction.value("SELECT json_serialize_sql(?)", [select]))
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
     """Every mapping within a parsed statement."""
     if isinstance(tree, dict):
         yield tree
     children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
     for child in children:
-        yield from nodes(child)
+        yield from _nodes(child)

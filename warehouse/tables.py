@@ -4,7 +4,6 @@ A table whose file and needs are as they were when it was built is kept. That is
 nothing but the tables its header names; the parsed statement is asked, not believed.
 """
 
-import json
 from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,7 +15,7 @@ from warehouse.built import BuildLedger, BuiltTable, digest
 from warehouse.catalog import columns_of, count_rows, describe, existing_tables
 from warehouse.connection import Transaction
 from warehouse.names import with_names
-from warehouse.scope import Scope, nodes
+from warehouse.scope import Scope, tables_read
 from warehouse.sqlfile import SqlFile, TableHeader, in_order, read_sql_file
 
 TableFile = SqlFile[TableHeader]
@@ -87,22 +86,12 @@ def _require_needs(transaction: Transaction, file: TableFile) -> None:
             f"{file.name} needs {', '.join(missing)}, which nothing makes.",
             "Correct `needs`, or add the view or file that makes the table.",
         )
-    unnamed = sorted(_tables_read(transaction, file.body) - set(needs))
+    unnamed = sorted({read.table for read in tables_read(transaction, file.body)} - set(needs))
     if unnamed:
         raise SqlFileError(
             f"{file.name} reads {', '.join(unnamed)}, which its header does not name.",
             "Add the table to `needs`: a change in it must build this one again.",
         )
-
-
-def _tables_read(transaction: Transaction, body: str) -> set[str]:
-    """The tables, by schema and name, that a SELECT statement reads."""
-    tree = json.loads(transaction.value("SELECT json_serialize_sql(?)", [body]))
-    return {
-        f"{node['schema_name']}.{node['table_name']}"
-        for node in nodes(tree)
-        if node.get("type") == "BASE_TABLE" and node["schema_name"]
-    }
 
 
 def _require_columns(transaction: Transaction, file: TableFile) -> None:
