@@ -27,7 +27,8 @@ CREATE TABLE ops.code_use (
     first_seen_at TIMESTAMP,
     last_seen_at TIMESTAMP
 );
-COMMENT ON TABLE ops.code_use IS 'Codes in use by each patient; ops.unmapped and ops.code_coverage add them up.';
+COMMENT ON TABLE ops.code_use
+IS 'Codes in use by each patient; ops.unmapped and ops.code_coverage add them up.';
 COMMENT ON COLUMN ops.code_use.owner_type IS 'Patient, or the type of a resource whose patient is not known.';
 COMMENT ON COLUMN ops.code_use.owner_key IS 'Key of the patient, or of that resource.';
 COMMENT ON COLUMN ops.code_use.center_id IS 'Center.';
