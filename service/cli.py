@@ -11,6 +11,7 @@ import typer
 
 from mappings.errors import CryocohortError
 from service.cli_audit import audit
+from service.cli_backup import backup, restore
 from service.cli_check import check
 from service.cli_codes import codes
 from service.cli_export import export
@@ -36,6 +37,8 @@ app = typer.Typer(
 
 app.command()(init)
 app.command()(check)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(codes, name="codes")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(audit, name="audit")

@@ -4,7 +4,6 @@
 date. Threads may share a Warehouse: their transactions wait for each other; reads see what is committed.
 """
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from mappings.errors import WarehouseError
 from warehouse.lock import FolderLock
 from warehouse.migrate import migrate
 from warehouse.names import literal
+from warehouse.private import private_files
 from warehouse.transaction import Parameters, Row, Transaction, database_error, fetch
 
 __all__ = ["Row", "Transaction", "Warehouse"]
@@ -52,7 +52,7 @@ class Warehouse:
         that exists keeps its mode, so that an operator may let analysts pass through it to `marts/`.
         """
         folder = folder.resolve()
-        with _private_files():
+        with private_files():
             _make_folders(folder)
             lock = FolderLock.acquire(folder)
             try:
@@ -100,8 +100,23 @@ class Warehouse:
     @contextmanager
     def exclusive(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give the writing connection, outside any transaction, while every other writer waits."""
-        with self._write_lock, _private_files():
+        with self._write_lock, private_files():
             yield self._writer
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Close the database, written out whole, while the block runs; the folder stays locked.
+
+        What copies the file must do so here: when a process closes a second descriptor of a file, the
+        system drops the locks that DuckDB holds by the first.
+        """
+        with self._write_lock, self._read_lock, private_files():
+            self._writer.execute("CHECKPOINT")
+            _disconnect(self._writer, self._reader)
+            try:
+                yield
+            finally:
+                self._writer, self._reader = _connect(self.folder, self._limits)
 
     def _roll_back(self) -> None:
         try:
@@ -189,13 +204,3 @@ def _connect(folder: Path, limits: _Limits) -> tuple[duckdb.DuckDBPyConnection, 
 def _disconnect(*connections: duckdb.DuckDBPyConnection) -> None:
     for connection in connections:
         connection.close()
-
-
-@contextmanager
-def _private_files() -> Iterator[None]:
-    """Make new files 0600 and folders 0700 while the block runs; DuckDB itself leaves that to the umask."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)

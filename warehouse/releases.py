@@ -59,13 +59,23 @@ def next_number(folder: Path) -> int:
 def finish_release(folder: Path, staging: Path, number: int) -> Path:
     """Make the staged release durable, read-only and current; returns its folder."""
     target = folder / "marts" / "releases" / str(number)
-    for path in [*staging.rglob("*"), staging]:
-        path.chmod(0o755 if path.is_dir() else 0o444)
-        sync_to_disk(path)
+    _open_to_readers(staging)
     staging.rename(target)
     sync_to_disk(target.parent)
     point_current(folder, number)
     return target
+
+
+def restore_current(folder: Path, number: int) -> None:
+    """Open restored releases to readers, and show them release `number`."""
+    _open_to_readers(folder / "marts")
+    point_current(folder, number)
+
+
+def _open_to_readers(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        path.chmod(0o755 if path.is_dir() else 0o444)
+        sync_to_disk(path)
 
 
 def point_current(folder: Path, number: int) -> None:
