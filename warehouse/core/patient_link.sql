@@ -3,6 +3,7 @@
 -- grain = "one patient whom the center has merged into another"
 -- key = ["patient_key"]
 -- needs = ["flat.patient_link"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "HL7 FHIR Patient.link, https://hl7.org/fhir/R4/patient.html#links"
 -- definition = """
 -- A merge is told by `replaced-by` on the patient that was replaced, by `replaces` on the one that stays, or

@@ -3,6 +3,7 @@
 -- grain = "one patient whom the center has merged into another whose Patient is on file"
 -- key = ["patient_key"]
 -- needs = ["core.patient_link", "flat.patient"]
+-- owner = ["'Patient'", "patient_key"]
 -- reference = "HL7 FHIR Patient.link, https://hl7.org/fhir/R4/patient.html#links"
 -- definition = """
 -- What is filed under a replaced patient counts for its survivor, so that one person is one patient. A
