@@ -111,6 +111,11 @@ def test_a_whole_night_tells_nothing_that_was_planted(here: Place) -> None:
     said |= {path.name: path.read_text(encoding="utf-8") for path in report.parent.iterdir()}
     said |= {path.name: path.read_text(encoding="utf-8") for path in here.data.glob("*.json")}
     said["release"] = mart_text(here)
+    for number, arguments in enumerate((["--format", "csv"], ["--format", "csv", "--safe-harbor"])):
+        folder = here.data.parent / f"export-{number}"
+        code, said[" ".join(arguments)] = command(here, "export", str(folder), *arguments)
+        assert code == 0
+        said |= {f"{number} {path.name}": path.read_text(encoding="utf-8") for path in folder.iterdir()}
     said["urls"] = "\n".join(asked_urls(here))
 
     assert len(here.servers["a"].requests) > 10

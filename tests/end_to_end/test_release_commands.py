@@ -1,0 +1,94 @@
+"""What analysts and operators do with a release on the command line: ask, export, verify, go back."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.end_to_end.conftest import Night1, Study
+from warehouse.manifest import verify_manifest
+
+PROJECT = Path(__file__).parents[2]
+
+
+def cryocohort(study: Study, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments, "--config", str(study.config)],
+        capture_output=True,
+        check=False,
+        timeout=300,
+        cwd=PROJECT,
+    )
+
+
+@pytest.fixture
+def copied(first_night: Night1, tmp_path: Path) -> Study:
+    """The first night again, for tests that note something in its audit log."""
+    shutil.copytree(first_night.study.folder, tmp_path / "study", symlinks=True)
+    return Study(tmp_path / "study", first_night.study.servers)
+
+
+def test_a_query_answers_as_json_and_as_parquet(first_night: Night1) -> None:
+    query = "SELECT sex, count(*) AS n, avg(n_lesions) AS mean FROM core.patient GROUP BY sex ORDER BY sex"
+    told = json.loads(cryocohort(first_night.study, "sql", query, "--format", "json").stdout)
+    assert [(row["sex"], row["n"]) for row in told] == [("female", 35), ("male", 39)]
+    written = cryocohort(first_night.study, "sql", query, "--format", "parquet").stdout
+    assert pq.read_table(io.BytesIO(written)).to_pylist() == told
+
+
+@pytest.mark.parametrize("form", ["json", "parquet"])
+def test_no_format_lets_a_query_leave_the_release(first_night: Night1, form: str) -> None:
+    for query in ("COPY core.patient TO '/tmp/out.csv'", "SELECT * FROM read_text('/etc/hostname')", ""):
+        ended = cryocohort(first_night.study, "sql", query, "--format", form)
+        assert ended.returncode == 2, query
+        assert ended.stdout == b""
+
+
+def test_an_export_is_warned_of_and_noted(copied: Study, tmp_path: Path) -> None:
+    ended = cryocohort(copied, "export", str(tmp_path / "tables"), "--format", "csv")
+    assert ended.returncode == 0
+    assert b"For the study team only" in ended.stderr
+    assert verify_manifest(tmp_path / "tables")["tables"]["core.patient"] == 74
+    [noted] = copied.work("SELECT subject, details FROM ops.audit WHERE action = 'export'")
+    assert noted["subject"] == "release 1"
+    assert json.loads(noted["details"])["format"] == "csv"
+    assert cryocohort(copied, "releases", "verify", "--folder", str(tmp_path / "tables")).returncode == 0
+    with (tmp_path / "tables" / "core.patient.csv").open("a") as file:
+        file.write("one more\n")
+    spoiled = cryocohort(copied, "releases", "verify", "--folder", str(tmp_path / "tables"))
+    assert spoiled.returncode == 14
+    assert b"core.patient.csv was changed" in spoiled.stderr
+    assert cryocohort(copied, "export", str(tmp_path / "tables")).returncode == 10
+
+
+def test_readers_are_sent_back_and_forward_again(copied: Study) -> None:
+    copied.refresh()
+    ended = cryocohort(copied, "releases", "rollback", "1")
+    assert ended.returncode == 0, ended.stderr
+    listed = cryocohort(copied, "releases", "list").stdout.decode()
+    current = [line for line in listed.splitlines() if "current" in line]
+    assert [line.split()[0] for line in current] == ["1"]
+    assert copied.mart("SELECT max(run_id) AS n FROM outcomes.metric_result") == [{"n": 2}]
+    assert copied.refresh().release.number == 3
+    assert copied.mart("SELECT max(run_id) AS n FROM outcomes.metric_result") == [{"n": 4}]
+    assert cryocohort(copied, "releases", "rollback", "9").returncode == 14
+
+
+def test_another_key_is_noticed_before_anything_is_published(copied: Study) -> None:
+    [key, *_] = sorted((copied.config / "centers" / "b").glob("*.key"))
+    before = key.read_bytes()
+    key.write_bytes(bytes(reversed(before)))
+    ended = cryocohort(copied, "refresh")
+    assert ended.returncode == 10
+    assert b"is not that of release 1: center b" in ended.stderr
+    assert before not in ended.stderr
+    assert [path.name for path in (copied.settings.warehouse_folder / "marts" / "releases").iterdir()] == [
+        "1"
+    ]
+    accepted = cryocohort(copied, "refresh", "--accept-key", "b")
+    assert accepted.returncode == 0, accepted.stderr
