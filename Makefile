@@ -60,8 +60,8 @@ bench: $(VENV)/.dev
 
 lock: $(VENV)/.dev
 	$(PIP) install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra report --extra models --group dev $(LOCK) -o requirements/dev.lock
-	$(BIN)/uv pip compile pyproject.toml --extra report --extra models -c requirements/dev.lock $(LOCK) -o requirements/runtime.lock
+	$(BIN)/uv pip compile pyproject.toml --extra report --group dev $(LOCK) -o requirements/dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra report -c requirements/dev.lock $(LOCK) -o requirements/runtime.lock
 	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile - -c requirements/dev.lock $(LOCK) -o requirements/build.lock
 	echo 'duckdb>=1.5,<1.6' | $(BIN)/uv pip compile - $(LOCK) -o requirements/duckdb-1.5.lock
 
