@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window: opens a file, says what it logged and asked the network for."""
+"""Debian's Chromium without a window: opens a page, says what it logged and asked the network for."""
 
 import base64
 import json
@@ -22,12 +22,12 @@ Theme = Literal["light", "dark"]
 
 
 class Browser:
-    """One Chromium; every page is opened from a file."""
+    """One Chromium; a page is opened from a file or an address."""
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self._driver = driver
 
-    def open(self, page: Path, *, width: int, theme: Theme = "light") -> None:
+    def open(self, page: Path | str, *, width: int, theme: Theme = "light") -> None:
         """Show a page at a width in CSS pixels; what was logged before is forgotten."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self._cdp("Emulation.setDeviceMetricsOverride", **metrics)
@@ -35,7 +35,7 @@ class Browser:
         self._cdp("Emulation.setEmulatedMedia", media="", features=features)
         for kind in ("browser", "performance"):
             self._driver.get_log(kind)
-        self._driver.get(page.as_uri())
+        self._driver.get(page if isinstance(page, str) else page.as_uri())
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What a script in the page returns."""
