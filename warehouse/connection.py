@@ -14,7 +14,8 @@ import duckdb
 
 from mappings.errors import WarehouseError
 from warehouse.lock import FolderLock
-from warehouse.migrate import migrate
+from warehouse.marker import Marker
+from warehouse.migrate import is_upgrade, migrate, migrate_copy
 from warehouse.names import literal
 from warehouse.private import private_files
 from warehouse.transaction import Parameters, Row, Transaction, database_error, fetch
@@ -40,6 +41,12 @@ class Warehouse:
         self._write_lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._writer, self._reader = _connect(folder, limits)
+        self._marker = Marker(folder)
+        try:
+            self._marker.require_kept(self._last_number())
+        except BaseException:
+            _disconnect(self._writer, self._reader)
+            raise
 
     @classmethod
     def open(
@@ -131,12 +138,17 @@ class Warehouse:
         except duckdb.Error as error:
             # COMMIT can raise although it is durable (the checkpoint after it failed): ask the file itself.
             self._reopen()
-            (row,) = self.rows("SELECT number FROM ops.last_transaction")
-            if row["number"] != number:
+            if self._last_number() != number:
                 raise WarehouseError(
                     f"A transaction could not be committed ({type(error).__name__}); nothing of it was kept.",
                     "Check the free space and the health of the disk, then run again.",
                 ) from None
+        self._marker.note(number)
+
+    def _last_number(self) -> int:
+        (row,) = self.rows("SELECT number FROM ops.last_transaction")
+        number: int = row["number"]
+        return number
 
     def _reopen(self) -> None:
         with self._read_lock:
@@ -178,8 +190,13 @@ def _connect(folder: Path, limits: _Limits) -> tuple[duckdb.DuckDBPyConnection, 
         config["threads"] = limits.threads
     if limits.memory_limit is not None:
         config["memory_limit"] = limits.memory_limit
+    file = folder / "work.duckdb"
     try:
-        writer = duckdb.connect(str(folder / "work.duckdb"), config=config)
+        writer = duckdb.connect(str(file), config=config)
+        if is_upgrade(writer):
+            writer.close()
+            migrate_copy(file, folder / "spill" / "migrated.duckdb", config)
+            writer = duckdb.connect(str(file), config=config)
     except duckdb.Error as error:
         raise database_error(error) from None
     try:

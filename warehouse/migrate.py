@@ -5,8 +5,10 @@ Only what cannot be derived lives in migrated tables. Views and SQL files rebuil
 
 import hashlib
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -55,6 +57,31 @@ def migrate(connection: duckdb.DuckDBPyConnection, folder: Path = MIGRATIONS) ->
     for migration in migrations[len(applied) :]:
         _apply(connection, migration)
     return len(migrations)
+
+
+def is_upgrade(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the warehouse is one of an older version: it holds a ledger, and migrations are missing."""
+    return bool(_applied(connection)) and require_known(connection) > 0
+
+
+def migrate_copy(file: Path, copy: Path, config: dict[str, Any]) -> None:
+    """Try the missing migrations on a copy of a closed database, and delete the copy.
+
+    Raises WarehouseError when they fail there, or the copy finds no room: the database itself is untouched.
+    """
+    try:
+        copy.unlink(missing_ok=True)
+        shutil.copyfile(file, copy)
+        with duckdb.connect(str(copy), config=config) as connection:
+            migrate(connection)
+    except OSError as error:
+        raise WarehouseError(
+            f"The upgrade of the warehouse could not be tried on a copy ({error.strerror}).",
+            f"make room for a second {file.name}; the warehouse is as it was before.",
+        ) from None
+    finally:
+        copy.unlink(missing_ok=True)
+        copy.with_name(f"{copy.name}.wal").unlink(missing_ok=True)
 
 
 def require_known(connection: duckdb.DuckDBPyConnection, folder: Path = MIGRATIONS) -> int:

@@ -111,6 +111,7 @@ def test_a_service_runs_the_missed_night_shows_its_health_and_stops(served: Stud
     assert served.settings.report_file.is_file()
 
 
+@pytest.mark.row(74)
 def test_of_two_services_started_at_once_one_works_and_the_other_names_it(served: Study) -> None:
     command = [sys.executable, "-m", "service", "serve", "--config", str(served.config)]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(2)]
@@ -152,6 +153,7 @@ def test_a_dead_center_is_told_by_page_and_command(served: Study) -> None:
     assert states == {"a": "complete", "b": "incomplete"}
 
 
+@pytest.mark.row(79)
 def test_a_service_that_is_stopped_at_any_moment_ends_well_and_loses_nothing(served: Study) -> None:
     chance = random.Random(20)  # noqa: S311 -- no secret
     endings, moments = [], []
@@ -172,6 +174,7 @@ def test_a_service_that_is_stopped_at_any_moment_ends_well_and_loses_nothing(ser
     assert served.mart("SELECT count(*) AS n FROM core.patient") == [{"n": 74}]
 
 
+@pytest.mark.row(79)
 def test_sigterm_during_a_sync_ends_it_between_units(served: Study) -> None:
     with serving(served.config) as service:
         service.until(event="landed")

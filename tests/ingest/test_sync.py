@@ -166,12 +166,14 @@ def test_only_a_cryoablation_makes_a_member_but_other_ablations_are_kept(place: 
     assert members(place.warehouse, "a") == ["p1", "p2", "p3"]
 
 
+@pytest.mark.row(77)
 def test_the_watermark_is_the_servers_time_when_its_clock_is_behind_ours(place: Place) -> None:
     place.sync()
     watermarks = {entry.watermark for entry in coverage(place.warehouse, "a", "Observation").values()}
     assert watermarks == {START}
 
 
+@pytest.mark.row(77)
 def test_a_server_ahead_of_us_cannot_move_the_watermark_past_our_clock(place: Place) -> None:
     ours = START - dt.timedelta(hours=7)
     run_id = start_run(place.warehouse, kind="sync", now=ours, version="0", config_fingerprint="x")
@@ -219,6 +221,7 @@ def test_a_loss_in_the_cohort_search_keeps_the_members_found_and_asks_again(plac
     assert "" in coverage(place.warehouse, "a", "Procedure")
 
 
+@pytest.mark.row(78)
 def test_a_walk_that_breaks_off_lands_what_was_read_and_the_next_night_completes_it(place: Place) -> None:
     fault = place.server.add(
         Fault(
@@ -277,6 +280,7 @@ def test_a_type_that_is_refused_leaves_the_other_types_alone(
     assert set(place.heads()) == keys("p1", "p2", "p3", "p4")
 
 
+@pytest.mark.row(78)
 def test_a_long_answer_lands_in_chunks_and_only_the_last_moves_the_watermark(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

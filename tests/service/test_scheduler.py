@@ -4,6 +4,8 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from service.scheduler import Beat, ScheduledStep, Timetable, is_due, run_timetable
 from service.wall_clock import WallClockTrigger
 
@@ -30,6 +32,7 @@ def test_a_first_start_is_due_at_once() -> None:
     assert is_due(step(), NOW)
 
 
+@pytest.mark.row(76)
 def test_a_missed_night_is_due_at_once() -> None:
     assert is_due(step(last=NOW - dt.timedelta(days=2)), NOW)
 

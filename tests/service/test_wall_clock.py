@@ -24,16 +24,19 @@ def utc(*parts: int) -> dt.datetime:
     return dt.datetime(*parts, tzinfo=dt.UTC)  # type: ignore[misc, arg-type]
 
 
+@pytest.mark.row(75)
 def test_a_time_that_clocks_skip_comes_when_they_have_moved_on() -> None:
     night = starts("30 2 * * *", "Europe/Berlin", utc(2026, 3, 28, 12), utc(2026, 3, 29, 12))
     assert night == [utc(2026, 3, 29, 1, 30)]  # 03:30 summer time
 
 
+@pytest.mark.row(75)
 def test_a_time_that_comes_twice_counts_once() -> None:
     night = starts("30 1 * * *", "America/New_York", utc(2026, 10, 31, 12), utc(2026, 11, 1, 12))
     assert night == [utc(2026, 11, 1, 5, 30)]
 
 
+@pytest.mark.row(75)
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("hour", [0, 1, 2, 3, 4, 23])
 def test_every_day_of_a_year_has_one_start(zone: str, hour: int) -> None:

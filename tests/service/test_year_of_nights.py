@@ -118,6 +118,7 @@ def one_a_date(machine: Machine) -> None:
         assert {day: counted[day] for day in days_of_the_year() if counted[day] != 1} == {}
 
 
+@pytest.mark.row(77)
 def test_a_year_of_sleeps_of_26_hours_and_clocks_that_jump(machine: Machine) -> None:
     hour, sleep = dt.timedelta(hours=1), dt.timedelta(hours=26)
     jumps = {
@@ -134,12 +135,14 @@ def test_a_year_of_sleeps_of_26_hours_and_clocks_that_jump(machine: Machine) -> 
     one_a_date(machine)
 
 
+@pytest.mark.row(76)
 def test_a_night_slept_through_is_made_up_for_once(machine: Machine) -> None:
     machine.live(BEGAN + dt.timedelta(days=6), jumps={dt.date(2026, 1, 3): (0, dt.timedelta(hours=26))})
     assert machine.dates("sync")[dt.date(2026, 1, 3)] == 0
     assert machine.dates("sync")[dt.date(2026, 1, 4)] == 1
 
 
+@pytest.mark.row(77)
 def test_a_run_begun_by_a_clock_a_year_ahead_does_not_stop_the_nights(machine: Machine) -> None:
     year = dt.timedelta(days=365)
     machine.live(BEGAN + dt.timedelta(days=3), jumps={dt.date(2026, 1, 2): (12, year)})

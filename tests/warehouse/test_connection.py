@@ -36,6 +36,7 @@ def hold_in_a_child(folder: Path) -> "subprocess.Popen[str]":
     return child
 
 
+@pytest.mark.row(74)
 def test_a_second_process_is_refused_at_once_and_told_who_holds_the_lock(folder: Path) -> None:
     with hold_in_a_child(folder) as child:
         with pytest.raises(WarehouseBusyError, match=rf"{folder / 'lock'}.*process {child.pid}") as refused:
@@ -45,6 +46,7 @@ def test_a_second_process_is_refused_at_once_and_told_who_holds_the_lock(folder:
     Warehouse.open(folder).close()
 
 
+@pytest.mark.row(74)
 def test_a_killed_process_leaves_no_lock_behind(folder: Path) -> None:
     with hold_in_a_child(folder) as child:
         child.kill()
@@ -52,6 +54,7 @@ def test_a_killed_process_leaves_no_lock_behind(folder: Path) -> None:
     Warehouse.open(folder).close()
 
 
+@pytest.mark.row(74)
 def test_a_second_warehouse_of_one_process_is_refused_too(warehouse: Warehouse) -> None:
     with pytest.raises(WarehouseBusyError):
         Warehouse.open(warehouse.folder)
@@ -68,7 +71,8 @@ def test_every_file_is_private_and_the_umask_is_given_back(folder: Path) -> None
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert modes == {"lock": 0o600, "work.duckdb": 0o600, "work.duckdb.wal": 0o600, "spill": 0o700}
+    files = ("lock", "last_transaction", "work.duckdb", "work.duckdb.wal")
+    assert modes == dict.fromkeys(files, 0o600) | {"spill": 0o700}
 
 
 def test_an_existing_folder_keeps_the_mode_its_operator_gave_it(folder: Path) -> None:
@@ -115,6 +119,7 @@ def insert_alias(warehouse: Warehouse) -> None:
         transaction.insert("ops.system_alias", [{"alias": "x", "system": "y"}])
 
 
+@pytest.mark.row(69)
 def test_a_commit_that_raises_although_durable_counts_as_done(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +129,7 @@ def test_a_commit_that_raises_although_durable_counts_as_done(
     assert len(warehouse.rows("SELECT * FROM ops.system_alias")) == 2
 
 
+@pytest.mark.row(69)
 def test_a_commit_that_was_not_carried_out_raises_and_leaves_a_working_warehouse(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +160,7 @@ with Warehouse.open(Path(sys.argv[1])) as warehouse:
 """
 
 
+@pytest.mark.row(70)
 def test_a_full_disk_loses_the_transaction_but_not_the_warehouse(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(folder)], capture_output=True, text=True, check=True

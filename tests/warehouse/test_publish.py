@@ -340,6 +340,7 @@ def test_a_changed_key_is_noticed_until_it_is_accepted(built: Warehouse, release
     require_known_keys(built, release_of(1, keys=other.keys | {"d": b"d" * 32}), ())
 
 
+@pytest.mark.row(73)
 def test_a_reader_keeps_its_release_while_the_next_is_published(built: Warehouse, release: Release) -> None:
     with open_mart(built.folder) as reader:
         with built.transaction() as transaction:
@@ -351,6 +352,7 @@ def test_a_reader_keeps_its_release_while_the_next_is_published(built: Warehouse
     assert current_release(built.folder) == second.path != release.path
 
 
+@pytest.mark.row(73)
 def test_a_reader_s_own_connection_to_current_is_no_obstacle(built: Warehouse, release: Release) -> None:
     current = str(built.folder / "marts" / "current" / "mart.duckdb")
     with duckdb.connect(current, read_only=True) as outside:
@@ -429,6 +431,7 @@ def test_a_failed_publication_leaves_the_current_release_and_the_warehouse_usabl
     assert publish(built, release_of(1)).number == 2
 
 
+@pytest.mark.row(68)
 def test_an_interrupted_release_is_neither_seen_nor_reused(built: Warehouse, release: Release) -> None:
     marts = built.folder / "marts"
     (marts / "releases" / "2").mkdir()
@@ -438,6 +441,7 @@ def test_an_interrupted_release_is_neither_seen_nor_reused(built: Warehouse, rel
     assert publish(built, release_of(1)).number == 3
 
 
+@pytest.mark.row(68)
 def test_a_complete_refresh_without_a_release_is_found(built: Warehouse) -> None:
     assert unpublished_run(built) is None, "a sync publishes nothing"
     run_id = a_run(built, "refresh")
