@@ -9,7 +9,7 @@ number of patients.
 """
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -206,12 +206,12 @@ def _resampled(
     months, place = np.unique(np.asarray(rows[0], dtype=float), return_inverse=True)
     outcome, patient = np.asarray(rows[1]), _in_order_of_content(rows)
     patients = int(patient.max()) + 1
-    tables = [
-        _by_time(place, patient, outcome == kind, (len(months), patients)) for kind in (EVENT, COMPETING, 0)
-    ]
+    shape = (len(months), patients)
+    kinds = [_by_time(place, patient, outcome == kind, shape) for kind in (EVENT, COMPETING, 0)]
+    table = sparse.vstack(kinds, format="csr")
     wanted = np.searchsorted(months, horizons, side="right") - 1
     values = np.concatenate(
-        [_curves(draw, tables, estimator, start)[:, wanted + 1] for draw in _draws(patients, len(months))]
+        [_curves(draw, table, estimator, start)[:, wanted + 1] for draw in _draws(patients, len(months))]
     )
     bounds = np.quantile(values, _TAILS, axis=0).T.tolist()
     return {m: (float(low), float(high)) for m, (low, high) in zip(horizons, bounds, strict=True)}
@@ -234,12 +234,12 @@ def _by_time(place: _Array, patient: _Array, chosen: _Array, shape: tuple[int, i
     return sparse.csr_array((ones, (place[chosen], patient[chosen])), shape=shape)
 
 
-def _draws(patients: int, times: int) -> list[_Array]:
+def _draws(patients: int, times: int) -> Iterator[_Array]:
     """How often each patient is drawn: blocks of draws x patients, all of the same stream of chance."""
     generator = np.random.default_rng(SEED)
     block = max(1, _CELLS_AT_ONCE // max(patients, times))
-    sizes = [min(block, DRAWS - start) for start in range(0, DRAWS, block)]
-    return (_one_block(generator, size, patients) for size in sizes)  # type: ignore[return-value]
+    for start in range(0, DRAWS, block):
+        yield _one_block(generator, min(block, DRAWS - start), patients)
 
 
 def _one_block(generator: np.random.Generator, size: int, patients: int) -> _Array:
@@ -248,9 +248,10 @@ def _one_block(generator: np.random.Generator, size: int, patients: int) -> _Arr
     return np.bincount(chosen.ravel(), minlength=size * patients).reshape(size, patients)
 
 
-def _curves(draw: _Array, tables: Sequence[Any], estimator: Estimator, start: float) -> _Array:
-    """One curve a draw, its value before the first time in front."""
-    events, competing, censored = ((table @ draw.T).T for table in tables)
+def _curves(draw: _Array, table: Any, estimator: Estimator, start: float) -> _Array:
+    """One curve a draw, its value before the first time in front; `table` counts by kind and time."""
+    drawn = (table @ np.ascontiguousarray(draw.T, dtype=float)).T
+    events, competing, censored = np.split(drawn, 3, axis=1)
     leaving = events + competing + censored
     at_risk = np.cumsum(leaving[:, ::-1], axis=1)[:, ::-1]
     curves = estimator(events, competing, at_risk)
