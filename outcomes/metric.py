@@ -81,6 +81,7 @@ class Metric(BaseModel):
     family: str | None = None
     horizons_months: tuple[int, ...] = ()
     rules: tuple[str, ...] = ()
+    part_of: str | None = None
     reference: str = Field(min_length=1)
     definition: str = Field(min_length=1)
     sql: str = Field(min_length=1)
@@ -122,6 +123,11 @@ def load_metrics(folder: Traversable | None = None) -> list[Metric]:
     Raises SqlFileError, naming file and field, for a header that breaks its contract.
     """
     return [read_metric(path) for path in sql_files(folder or files("outcomes") / "metrics")]
+
+
+def part_metrics(metrics: Iterable[Metric]) -> dict[str, str]:
+    """Each metric that counts a part of the events of another, with that other."""
+    return {metric.metric: metric.part_of for metric in metrics if metric.part_of is not None}
 
 
 def sql_files(folder: Traversable) -> list[Traversable]:

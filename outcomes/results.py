@@ -38,7 +38,7 @@ class Estimate:
 
     statistic: str
     value: float | None
-    n: int
+    n: int | None
     ci_low: float | None = None
     ci_high: float | None = None
     numerator: int | None = None
@@ -79,7 +79,7 @@ class MetricResult:
     value: float | None
     ci_low: float | None
     ci_high: float | None
-    n: int
+    n: int | None
     numerator: int | None
     denominator: int | None
     method: str

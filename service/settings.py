@@ -127,6 +127,12 @@ class ReportPlace(_Strict):
     file: str
 
 
+class Sharing(_Strict):
+    """What may be shown to those outside the study team."""
+
+    smallest_count: Annotated[int, Field(ge=2)] = 5
+
+
 class NoAuth(_Strict):
     """The center's server asks for no credentials."""
 
@@ -258,6 +264,7 @@ class SettingsFile(_Strict):
     report: ReportPlace
     serve: Serve = Serve()
     notify: Notify = Notify()
+    sharing: Sharing = Sharing()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@
 -- interval = "exact"
 -- contrast = "difference"
 -- rules = ["complication_days", "event_merge_days"]
+-- part_of = "complications"
 -- reference = "Cazzato et al. 2022, doi 10.1007/s00330-021-08477-6"
 -- definition = """
 -- Events linked to a treatment session, or that happened within the days of core.rule after it. Events

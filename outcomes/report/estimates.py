@@ -215,7 +215,7 @@ def _pain_line(label: str, metric: str, group: str, results: Results) -> Line:
     return Line(
         (
             label,
-            str(mean.n) if mean else NOT_ASSESSABLE,
+            show(mean.n if mean else None, 0),
             _mean_sd(results, metric, group),
             _median_quartiles(results, metric, group),
             _range(results, metric, group),
