@@ -39,7 +39,7 @@ class MeanTime:
     mean: float | None
     ci_low: float | None
     ci_high: float | None
-    n: int
+    n: int | None
 
 
 def pain_plot(times: Sequence[PainTime], *, shows_patients: bool) -> Drawing:
