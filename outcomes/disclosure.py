@@ -110,6 +110,26 @@ class Disclosure:
         """Every result as this audience may see it."""
         return [self.result(result) for result in results]
 
+    def curve(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """One curve of `outcomes.curve_result` (its rows in order) as this audience may see it.
+
+        Shared, it moves only in steps of at least `threshold` events, ends where fewer are at risk, and has no
+        numbers; a curve of a group whose size is hidden is empty.
+        """
+        if self.audience.name == "team":
+            return [dict(row) for row in rows]
+        smallest = self.audience.threshold
+        shown: list[dict[str, Any]] = []
+        events = competing = 0
+        for row in rows:
+            if row["at_risk"] < smallest or not self.shows(row["group"], rows[0]["at_risk"]):
+                break
+            events, competing = events + row["events"], competing + row["competing"]
+            if all(count == 0 or count >= smallest for count in (events, competing)):
+                shown.append({**row, **dict.fromkeys(("at_risk", "events", "competing", "censored"))})
+                events = competing = 0
+        return shown
+
     def rows(self, rows: Iterable[Row], *columns: str) -> list[dict[str, Any]]:
         """Rows of one center each (`center_id`) with the hidden counts in `columns` as None."""
         return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from outcomes.disclosure import SUPPRESSED, TEAM, Disclosure, disclose, shared_a
 from outcomes.known_counts import KnownCounts, quantity_of, result_counts
 from outcomes.metric import load_metrics, part_metrics
 from outcomes.refresh import OUTCOMES, read_sql
-from outcomes.results import ALL, MetricResult, Results, center_group
+from outcomes.results import ALL, Estimate, MetricResult, Results, Source, center_group
 from warehouse.connection import Warehouse
 
 THRESHOLD = 5
@@ -40,6 +41,10 @@ patients = st.lists(
 )
 
 
+def source(metric: str, group: str) -> Source:
+    return Source(run_id=1, metric=metric, version=1, group=group, rules="")
+
+
 def figures(people: Sequence[Patient]) -> list[MetricResult]:
     """Patients, events with their parts, and scores, of all and of each center."""
     found = []
@@ -55,7 +60,7 @@ def figures(people: Sequence[Patient]) -> list[MetricResult]:
             "minor": statistics.proportion(sum(p.group == "minor" for p in rows), len(rows)),
             "score": statistics.summary([p.score for p in rows]),
         }
-        found += [MetricResult.of(1, m, group, e) for m, es in estimates.items() for e in es]
+        found += [MetricResult.of(source(m, group), e) for m, es in estimates.items() for e in es]
     return found
 
 
@@ -225,8 +230,7 @@ def test_the_flow_hides_what_was_kept_when_few_were_excluded() -> None:
 def test_numbers_at_risk_do_not_tell_how_few_left_between() -> None:
     at_risk = {f"at_risk_{months}m": count for months, count in ((12, 20), (24, 18))}
     truth = [
-        MetricResult(run_id=1, metric="control", group=ALL, statistic=name, value=float(count), ci_low=None,
-                     ci_high=None, n=28, numerator=None, denominator=None, method="", note="")
+        MetricResult.of(source("control", ALL), Estimate(statistic=name, value=float(count), n=28))
         for name, count in at_risk.items()
     ]  # fmt: skip
     shown = disclose(shared_audience(THRESHOLD), truth, PART_OF).results(truth)
@@ -239,6 +243,27 @@ def test_notes_that_quote_counts_are_not_shared() -> None:
     )
     (shown,) = disclose(shared_audience(THRESHOLD), [result], {}).results([result])
     assert (shown.value, shown.note) == (20.0, "kept")
+
+
+def curve(*points: tuple[float, int, int]) -> list[dict[str, Any]]:
+    """Rows of a curve from its points: months, at risk, events."""
+    return [
+        {"group": ALL, "months": months, "estimate": 1 - 0.01 * number, "at_risk": at_risk, "events": events,
+         "competing": 0, "censored": 1}
+        for number, (months, at_risk, events) in enumerate(points)
+    ]  # fmt: skip
+
+
+def test_a_shared_curve_moves_in_steps_of_many_events_and_ends_where_few_are_at_risk() -> None:
+    rows = curve((0, 30, 0), (3, 28, 2), (5, 24, 2), (6, 20, 1), (9, 15, 0), (12, 10, 4), (20, 4, 6))
+    shown = disclose(shared_audience(THRESHOLD), [], {}).curve(rows)
+    assert [row["months"] for row in shown] == [0, 6, 9]
+    assert {row[name] for row in shown for name in ("at_risk", "events", "censored")} == {None}
+    assert disclose(TEAM, [], {}).curve(rows) == rows
+
+
+def test_the_curve_of_a_small_group_is_empty() -> None:
+    assert disclose(shared_audience(THRESHOLD), [], {}).curve(curve((0, 4, 0), (3, 3, 1))) == []
 
 
 def test_what_compares_groups_is_hidden_with_any_of_them() -> None:
