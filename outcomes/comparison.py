@@ -1,46 +1,20 @@
 """The computed figures beside those a publication prints.
 
-A publication is one CSV, a printed figure a line: which metric, group and statistic gives it, the relation
-(`=` or `<`), the figure as printed and its decimals. Where our figure is known to differ, the line also says
-which value we expect instead and why; any other value there is a difference like every other.
+Where a figure differs, and the publication contradicts itself there (outcomes/plausibility.py), the
+difference is known as long as our value is one that the other printed figures allow; any other is different.
 """
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import Literal
 
-from mappings.errors import ConfigError
+from outcomes.plausibility import Contradiction, contradictions
+from outcomes.publication import PrintedFigure, Publication
 from outcomes.results import MetricResult, Results
 from outcomes.rounding import NOT_ASSESSABLE, percent, rounded, show_month, show_p
 
-_PRINTED = re.compile(r"-?\d+(\.\d+)?|\d{4}-\d{2}")
-
 State = Literal["as printed", "known difference", "different"]
-
-_COLUMNS = (
-    "figure", "metric", "group", "statistic", "relation", "printed", "digits", "known_value", "known_reason",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class PrintedFigure:
-    """One figure of a publication, its text kept as printed; empty `known_value` where none is known."""
-
-    figure: str
-    metric: str
-    group: str
-    statistic: str
-    relation: str
-    printed: str
-    digits: int
-    known_value: str
-    known_reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,53 +27,22 @@ class Comparison:
     statistic: str
     printed: str
     computed: str
+    difference: str
     state: State
     reason: str
 
 
-def load_publication(path: Traversable | None = None) -> list[PrintedFigure]:
-    """The printed figures of one publication (default: the shipped one), in the order of the file.
-
-    Raises ConfigError, naming file and line, for a file that breaks the form.
-    """
-    path = path or files("outcomes") / "publications" / "cazzato-2022.csv"
-    lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
-    if tuple(lines.fieldnames or ()) != _COLUMNS:
-        raise ConfigError(f"{path.name} has other columns.", f"Use {', '.join(_COLUMNS)}.")
-    return [_figure(path.name, number, line) for number, line in enumerate(lines, start=2)]
-
-
-def compare(results: Iterable[MetricResult], publication: Sequence[PrintedFigure]) -> list[Comparison]:
+def compare(results: Iterable[MetricResult], publication: Publication) -> list[Comparison]:
     """Each printed figure beside the computed one; a figure nobody computed is `different`."""
     found = Results(results)
-    return [_compared(figure, found) for figure in publication]
+    known = {contradiction.figure: contradiction for contradiction in contradictions(publication)}
+    return [_compared(figure, found, known.get(figure.figure)) for figure in publication.figure]
 
 
-def _figure(name: str, number: int, line: Mapping[str, str]) -> PrintedFigure:
-    problem = _problem(line)
-    if problem:
-        raise ConfigError(f"{name}, line {number}: {problem}.", "Correct that line.")
-    texts = {column: line[column] for column in _COLUMNS if column != "digits"}
-    return PrintedFigure(**texts, digits=int(line["digits"]))
-
-
-def _problem(line: Mapping[str, str | None]) -> str:
-    """What is wrong with one line of a publication, or an empty text."""
-    if any(line[column] is None for column in _COLUMNS):
-        return "a column is missing"
-    if line["relation"] not in ("=", "<"):
-        return "relation is '=' or '<'"
-    if not _PRINTED.fullmatch(line["printed"] or ""):
-        return "printed is a number, or a month as 2008-05"
-    if not (line["digits"] or "").isdecimal():
-        return "digits is a whole number"
-    return ""
-
-
-def _compared(figure: PrintedFigure, results: Results) -> Comparison:
+def _compared(figure: PrintedFigure, results: Results, known: Contradiction | None) -> Comparison:
     shown, holds = _computed(figure, results)
     state: State = "as printed" if holds else "different"
-    if state == "different" and figure.known_value and shown == figure.known_value:
+    if state == "different" and known is not None and known.allows(shown):
         state = "known difference"
     return Comparison(
         figure=figure.figure,
@@ -108,9 +51,19 @@ def _compared(figure: PrintedFigure, results: Results) -> Comparison:
         statistic=figure.statistic,
         printed=f"< {figure.printed}" if figure.relation == "<" else figure.printed,
         computed=shown,
+        difference=_difference(figure.printed, shown),
         state=state,
-        reason=figure.known_reason if state == "known difference" else "",
+        reason=known.reason if known is not None and state == "known difference" else "",
     )
+
+
+def _difference(printed: str, computed: str) -> str:
+    """Computed less printed, or an empty text where there is none or they are no numbers."""
+    try:
+        difference = Decimal(computed) - Decimal(printed)
+    except ArithmeticError:
+        return ""
+    return f"{difference:+f}" if difference else ""
 
 
 def _computed(figure: PrintedFigure, results: Results) -> tuple[str, bool]:

@@ -113,8 +113,8 @@ class Disclosure:
     def curve(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """One curve of `outcomes.curve_result` (its rows in order) as this audience may see it.
 
-        Shared, it moves only in steps of at least `threshold` events, ends where fewer are at risk, and has no
-        numbers; a curve of a group whose size is hidden is empty.
+        Shared, it moves only in steps of at least `threshold` events, ends where fewer are at risk, and has
+        no numbers; a curve of a group whose size is hidden is empty.
         """
         if self.audience.name == "team":
             return [dict(row) for row in rows]

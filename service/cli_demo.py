@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from outcomes.comparison import compare, load_publication
+from outcomes.comparison import compare
+from outcomes.publication import load_publications
 from service.cli_output import console, show_comparison, show_refresh, show_sync, shown_progress
 from service.configuration import load_settings
 from service.demo.server import demo_servers
@@ -31,7 +32,8 @@ def run_demo(keep: Path | None, *, serve_on: bool) -> bool:
             synced, refreshed, report = run_night(night)
         show_sync(synced)
         show_refresh(refreshed)
-        comparisons = compare(refreshed.results, load_publication())
+        (publication,) = load_publications(night.settings.publication_folder)
+        comparisons = compare(refreshed.results, publication)
         show_comparison(comparisons)
         _show_places(report, folder if keep else None)
         if serve_on:

@@ -323,6 +323,11 @@ class Settings:
         """Absolute path of the HTML report."""
         return (self.folder / self.file.report.file).resolve()
 
+    @property
+    def publication_folder(self) -> Path:
+        """Folder of the publications that our figures are compared with; it need not exist."""
+        return self.folder / "publications"
+
     def center(self, center_id: str) -> CenterSettings:
         """The center of this id; raises ConfigError when none is called so."""
         for center in self.centers:

@@ -13,6 +13,7 @@ from ingest.origin import origin_of
 from ingest.source import ByExport, ByFolder, BySearch, Source
 from mappings.errors import ConfigError
 from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
+from outcomes.publication import load_publications
 from outcomes.report.facts import CenterFacts, ReportFacts
 from service import settings as configured
 from service.credentials import credentials, tls
@@ -189,6 +190,7 @@ def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) ->
         is_synthetic=study.synthetic,
         config_fingerprint=manifest["facts"]["config_fingerprint"],
         codes=study_codes(settings),
+        publications=load_publications(settings.publication_folder),
     )
 
 

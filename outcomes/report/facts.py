@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from mappings.errors import WarehouseError
 from mappings.terminology import MappedCode
 from outcomes.metric import Metric, load_metrics
+from outcomes.publication import Publication
 from outcomes.refresh import read_sql
 from outcomes.results import ALL, MetricResult, Results
 
@@ -57,6 +58,7 @@ class ReportFacts:
     is_synthetic: bool
     config_fingerprint: str
     codes: Sequence[MappedCode]
+    publications: Sequence[Publication]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,22 @@ class Published:
 def read_published(mart: Mart) -> Published:
     """Read what the report shows; raises WarehouseError when the release holds no results."""
     metrics = {metric.metric: metric for metric in load_metrics()}
-    results = [MetricResult.from_row(row) for row in mart.rows(table_sql("results"))]
-    if not results:
-        raise WarehouseError(
-            "The published release holds no results.", "Run `cryocohort refresh`, then report again."
-        )
+    results = read_results(mart)
     names = ("history", "curves", "flow", "complications", "checks", "unmapped", "rules")
     rows = {name: mart.rows(table_sql(name)) for name in names}
     plotted = [metric for _, metric in PAIN_TIMES]
     rows |= {name: mart.rows(metrics[name].sql) for name in plotted}
     return Published(Results(results), metrics, rows, results[0].run_id)
+
+
+def read_results(mart: Mart) -> list[MetricResult]:
+    """Every figure of the published run; raises WarehouseError when the release holds none."""
+    results = [MetricResult.from_row(row) for row in mart.rows(table_sql("results"))]
+    if not results:
+        raise WarehouseError(
+            "The published release holds no results.", "Run `cryocohort refresh`, then report again."
+        )
+    return results
 
 
 def table_sql(name: str) -> str:

@@ -1,11 +1,11 @@
 """What the figures rest on: centers, data quality, earlier runs, and the publication to compare with."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 
-from outcomes.comparison import compare, load_publication
-from outcomes.plausibility import load_summaries
+from outcomes.comparison import compare
+from outcomes.plausibility import summaries
 from outcomes.plots.trend import TrendLine, trend_plot
+from outcomes.publication import Publication
 from outcomes.report import estimates, tables
 from outcomes.report.facts import Published, ReportFacts
 from outcomes.report.history import HEADLINES, Run, runs, whole
@@ -75,15 +75,21 @@ def _trends(found: Sequence[Run]) -> tuple[Plot, ...]:
     return (Plot(drawing, caption, tuple((h.metric, h.label) for h in shares)),)
 
 
-def publication(published: Published) -> Section:
-    """Printed figures beside computed ones."""
-    compared = compare(published.results, load_publication())
+def publications(published: Published, facts: ReportFacts) -> list[Section]:
+    """For each publication: printed figures beside computed ones, and whether the printed can hold together."""
+    return [_publication(published, printed, number) for number, printed in enumerate(facts.publications)]
+
+
+def _publication(published: Published, printed: Publication, number: int) -> Section:
+    compared = compare(published.results, printed)
     states = [row.state for row in compared]
     lead = (
-        "Cazzato et al., European Radiology 2022;32:4137-4146, doi 10.1007/s00330-021-08477-6. "
+        f"{printed.citation}, doi {printed.doi}. "
         f"{len(states)} printed figures: {states.count('as printed')} as printed, "
         f"{states.count('known difference')} known differences, {states.count('different')} different."
     )
-    summaries = load_summaries(files("outcomes") / "publications" / "cazzato-2022.summaries.csv")
-    found = (tables.comparison(compared), tables.plausibility(summaries))
-    return Section("publication", "Against the publication", lead, found)
+    found = [tables.comparison(compared)]
+    if printed.summary:
+        found.append(tables.plausibility(summaries(printed)))
+    anchor = f"publication-{number + 1}" if number else "publication"
+    return Section(anchor, "Against the publication", lead, tuple(found))

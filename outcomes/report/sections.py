@@ -25,7 +25,7 @@ def sections(published: Published, facts: ReportFacts, centers: Sequence[Group])
         *further(published, found, centers),
         provenance.quality(published, centers),
         provenance.history(published),
-        provenance.publication(published),
+        *provenance.publications(published, facts),
         *appendix.sections(published, facts, centers),
     ]
 

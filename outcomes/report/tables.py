@@ -119,10 +119,11 @@ def comparison(rows: Iterable[Comparison]) -> Table:
     """Each printed figure beside ours."""
     tones = {"as printed": "", "known difference": "known", "different": "attention"}
     lines = tuple(
-        Line((r.figure, r.printed, r.computed, r.state, r.reason), tone=tones[r.state]) for r in rows
+        Line((r.figure, r.printed, r.computed, r.difference, r.state, r.reason), tone=tones[r.state])
+        for r in rows
     )
-    columns = ("Figure", "Printed", "Computed", "State", "Reason")
-    return Table("Figures of the publication", columns, lines, text_columns=(0, 3, 4))
+    columns = ("Figure", "Printed", "Computed", "Difference", "State", "Reason")
+    return Table("Figures of the publication", columns, lines, text_columns=(0, 4, 5))
 
 
 def plausibility(summaries: Iterable[PrintedSummary]) -> Table:

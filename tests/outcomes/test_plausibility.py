@@ -2,15 +2,17 @@ import itertools
 import statistics as exact
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
-from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcomes.plausibility import PrintedSummary, load_summaries, solutions
+from outcomes.plausibility import PrintedSummary, contradictions, possible_sds, solutions, summaries
+from outcomes.publication import Publication, load_publication
 
-PUBLISHED = load_summaries(files("outcomes") / "publications" / "cazzato-2022.summaries.csv")
+PUBLICATION = load_publication(Path("config/publications/cazzato-2022.toml"))
+PUBLISHED = summaries(PUBLICATION)
 
 
 def half_up(value: float) -> Decimal:
@@ -70,3 +72,43 @@ def test_search_equals_trying_every_set_of_scores(scores: tuple[int, ...], zeros
 )
 def test_impossible_summaries_have_no_solution(change: dict[str, object]) -> None:
     assert solutions(replace(PUBLISHED[0], **change)) == 0  # type: ignore[arg-type]
+
+
+def changed(figure: str, printed: str) -> Publication:
+    """The publication as if it had printed another figure."""
+    figures = [
+        f.model_copy(update={"printed": printed}) if f.figure == figure else f for f in PUBLICATION.figure
+    ]
+    return PUBLICATION.model_copy(update={"figure": tuple(figures)})
+
+
+def test_the_abstract_contradicts_itself_in_two_figures() -> None:
+    share, sd = contradictions(PUBLICATION)
+    assert (share.figure, share.printed) == ("Complications per lesion (%)", "8.5")
+    assert share.reason == "9/105 (8.571%) rounds to 8.6: the printed figure is cut off instead of rounded."
+    assert (sd.figure, sd.printed) == ("NPRS at last follow-up, SD", "2.5")
+    assert "34 zeros have an SD from 2.59 to 3.77" in sd.reason
+
+
+def test_a_sound_publication_is_not_contradicted() -> None:
+    sound = changed("Complications per lesion (%)", "8.6")
+    assert [c.figure for c in contradictions(sound)] == ["NPRS at last follow-up, SD"]
+    sound = changed("NPRS at last follow-up, SD", "2.6")
+    assert [c.figure for c in contradictions(sound)] == ["Complications per lesion (%)"]
+
+
+def test_a_share_that_is_wrong_in_another_way_is_not_called_cut_off() -> None:
+    wrong = changed("Complications per lesion (%)", "7.5")
+    assert "does not give the printed one" in contradictions(wrong)[0].reason
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=6).map(tuple))
+@settings(deadline=None, max_examples=40)
+def test_possible_sds_are_those_of_trying_every_set_of_scores(scores: tuple[int, ...]) -> None:
+    summary = printed(scores, zeros=True)
+    sds = [
+        exact.stdev(each)
+        for each in itertools.combinations_with_replacement(range(min(scores), max(scores) + 1), len(scores))
+        if replace(printed(each, zeros=True), sd=summary.sd) == summary
+    ]
+    assert possible_sds(summary) == pytest.approx((min(sds), max(sds)))
