@@ -76,7 +76,7 @@ def _trends(found: Sequence[Run]) -> tuple[Plot, ...]:
 
 
 def publications(published: Published, facts: ReportFacts) -> list[Section]:
-    """For each publication: printed figures beside computed ones, and whether the printed can hold together."""
+    """For each publication: printed figures beside ours, and whether the printed ones can hold together."""
     return [_publication(published, printed, number) for number, printed in enumerate(facts.publications)]
 
 
