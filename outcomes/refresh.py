@@ -20,7 +20,7 @@ from outcomes.results import ALL, MetricResult, Source, center_group, center_pai
 from outcomes.sample import Sample
 from warehouse.catalog import drop_tables_but
 from warehouse.connection import Transaction
-from warehouse.tables import build_tables, read_table_files
+from warehouse.tables import TableFile, build_tables, read_table_files
 
 OUTCOMES = files("outcomes")
 KEPT = ("outcomes.metric_result", "outcomes.curve_result")
@@ -40,7 +40,7 @@ def refresh(tx: Transaction, run_id: int) -> list[MetricResult]:
     Curves are those of this run only: they can be drawn again from its tables, and would outgrow the history.
     Needs the core tables of this run. Raises SqlFileError for a metric file that breaks its contract.
     """
-    cohorts = read_table_files(sql_files(OUTCOMES / "cohorts"))
+    cohorts = read_cohorts()
     drop_tables_but(tx, ("outcomes",), [*KEPT, *(file.header.table for file in cohorts)])
     build_tables(tx, cohorts)
     computed = compute(tx, run_id, load_metrics())
@@ -48,6 +48,11 @@ def refresh(tx: Transaction, run_id: int) -> list[MetricResult]:
     tx.execute("DELETE FROM outcomes.curve_result")
     tx.insert("outcomes.curve_result", computed.curves)
     return computed.results
+
+
+def read_cohorts() -> list[TableFile]:
+    """The SQL files of the cohorts, each after those it needs."""
+    return read_table_files(sql_files(OUTCOMES / "cohorts"))
 
 
 def compute(tx: Transaction, run_id: int, metrics: Sequence[Metric]) -> Computed:

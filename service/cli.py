@@ -16,6 +16,7 @@ from service.cli_check import check
 from service.cli_codes import codes
 from service.cli_export import export
 from service.cli_init import init
+from service.cli_metrics import metrics
 from service.cli_publications import publications
 from service.cli_quarantine import quarantine
 from service.cli_releases import releases
@@ -42,6 +43,7 @@ app.command()(backup)
 app.command()(restore)
 app.add_typer(codes, name="codes")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(metrics, name="metrics")
 app.add_typer(publications, name="publications")
 app.add_typer(audit, name="audit")
 app.add_typer(releases, name="releases")

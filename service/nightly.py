@@ -43,6 +43,7 @@ from service.study import (
     reconcile_rules,
     report_facts,
     study_codes,
+    tables_to_trace,
 )
 from warehouse.build import BuiltTable, build, build_flat
 from warehouse.connection import Warehouse
@@ -51,6 +52,7 @@ from warehouse.mart import open_mart
 from warehouse.publish import Release, publish, require_known_keys
 from warehouse.quality import CheckResult, run_checks
 from warehouse.runs import CenterSync, RunKind, RunStatus, finish_center, finish_run, start_run
+from warehouse.trace import trace_run
 from warehouse.type_sync import note_types
 
 
@@ -140,6 +142,7 @@ def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> 
         with warehouse.transaction() as transaction:
             tables = build(transaction, build_input(settings, run.run_id), folder=warehouse.folder)
             results = refresh(transaction, run.run_id)
+            trace_run(transaction, run.run_id, tables_to_trace(), version=product_version())
         checks = run_checks(warehouse, run.run_id)
         _log_work(run.run_id, tables, checks)
         _withhold_if_fatal(checks)

@@ -13,14 +13,19 @@ from ingest.origin import origin_of
 from ingest.source import ByExport, ByFolder, BySearch, Source
 from mappings.errors import ConfigError
 from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
+from outcomes.changes import traced_tables
+from outcomes.metric import load_metrics, sql_files
 from outcomes.publication import load_publications
+from outcomes.refresh import read_cohorts
 from outcomes.report.facts import CenterFacts, ReportFacts
 from service import settings as configured
 from service.credentials import credentials, tls
-from warehouse.build import BuildCenter, BuildInput, StudyRules
+from warehouse.build import BuildCenter, BuildInput, BuildSources, StudyRules
 from warehouse.manifest import read_manifest
 from warehouse.mart import Mart
-from warehouse.publish import PublishInput, current_release
+from warehouse.publish import PublishInput, current_release, read_manifest
+from warehouse.tables import read_table_files
+from warehouse.trace import TracedTable
 
 
 def product_version() -> str:
@@ -158,6 +163,11 @@ def code_list_version(settings: configured.Settings) -> str:
     """SHA-256 over what every code means at every center: whether two releases rest on the same lists."""
     lines = sorted("\0".join(map(str, dataclasses.astuple(code))) for code in study_codes(settings))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def tables_to_trace() -> list[TracedTable]:
+    """The core tables whose rows are kept run by run, because metrics count them."""
+    return traced_tables(load_metrics(), read_cohorts(), read_table_files(sql_files(BuildSources().core)))
 
 
 def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) -> ReportFacts:
