@@ -30,7 +30,7 @@ def list_() -> None:
     from service.cli_output import show_rows
 
     rows = [(m.metric, m.version, m.title, m.statistic, m.unit) for m in load_metrics()]
-    show_rows(("metric", "version", "title", "statistic", "unit"), rows, as_csv=False)
+    show_rows(("metric", "version", "title", "statistic", "unit"), rows)
 
 
 @metrics.command()
@@ -44,6 +44,9 @@ def history(
 
     Example: cryocohort metrics history pain_free_last --group center=a
     """
+    import csv
+    import sys
+
     from mappings.errors import QueryError
     from service.cli_output import show_rows
     from warehouse.mart import open_mart
@@ -60,7 +63,12 @@ def history(
         raise QueryError(
             f"No run computed {metric} for {group}.", "`cryocohort metrics list` shows every metric."
         )
-    show_rows(tuple(rows[0]), [tuple(row.values()) for row in rows], as_csv=as_csv)
+    if not as_csv:
+        show_rows(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        return
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    lines.writerow(rows[0])
+    lines.writerows(row.values() for row in rows)
 
 
 @metrics.command()

@@ -23,7 +23,7 @@ from service.credentials import credentials, tls
 from warehouse.build import BuildCenter, BuildInput, BuildSources, StudyRules
 from warehouse.manifest import read_manifest
 from warehouse.mart import Mart
-from warehouse.publish import PublishInput, current_release, read_manifest
+from warehouse.publish import PublishInput, current_release
 from warehouse.tables import read_table_files
 from warehouse.trace import TracedTable
 
