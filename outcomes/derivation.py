@@ -15,6 +15,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from outcomes.results import ALL
 
 _INFEASIBLE = 2
+_TRIED = 6
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,14 +96,17 @@ class _System:
             hidden |= {min(shown, key=self._price)}
 
     def protected(self, exposed: Cell, hidden: frozenset[Cell]) -> frozenset[Cell]:
-        """`hidden`, and the nearest and cheapest shown cell (with partners) that protects `exposed`."""
-        candidates = self._candidates(exposed, hidden)
+        """`hidden`, and a near and cheap shown cell (with partners) that protects `exposed`.
+
+        Where none of the first does it alone, all of them are hidden.
+        """
+        candidates = self._candidates(exposed, hidden)[:_TRIED]
         for candidate in candidates:
             enough = self.with_partners(hidden | {candidate})
             (component,) = self._components([exposed], enough)
             if not self._is_exposed(exposed, component):
                 return enough
-        return self.with_partners(hidden | {candidates[0]})
+        return self.with_partners(hidden | frozenset(candidates))
 
     def _price(self, cell: Cell) -> tuple[bool, int, bool, int, Cell]:
         """Cheap is what has no parts, what few sums need, what is a center's own, and what is small."""

@@ -3,7 +3,7 @@
 `team` sees everything. `shared` is for whatever leaves the study team: counts of 1 to threshold - 1 are
 hidden, with the counts from which they could be derived (outcomes/derivation.py), and with them every
 statistic of the rows they count: shares, intervals, p values, means, quantiles, ends of the range. A
-statistic that compares groups is hidden as soon as anything of its metric is.
+result that compares centers is hidden as soon as anything of its metric is.
 """
 
 import re
@@ -12,17 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from outcomes.derivation import Cell
-from outcomes.known_counts import KnownCounts, quantity_of, result_counts
+from outcomes.known_counts import KnownCounts, compares, is_detail, quantity_of, result_counts
 from outcomes.results import MetricResult, center_group
 
 DEFAULT_THRESHOLD = 5
 SUPPRESSED = "suppressed: a small count, or one that would give a small count away"
-
-# Statistics of one group of rows alone; of any other it is assumed that they compare groups.
-_OF_ONE_GROUP = re.compile(
-    r"count|proportion|mean|sd|median|q1|q3|min|max|mean_change|hodges_lehmann|cohen_dz|rank_biserial"
-    r"|p_(wilcoxon|ttest|holm)|(survival|at_risk|events)_\d+m"
-)
 
 Row = TypeVar("Row", bound=Mapping[str, Any])
 
@@ -97,13 +91,12 @@ class Disclosure:
         )
 
     def _shows_all_of(self, result: MetricResult) -> bool:
-        compares_groups = not _OF_ONE_GROUP.fullmatch(result.statistic)
-        if compares_groups and result.metric in self.metrics_with_hidden:
-            return False
+        if is_detail(result):
+            return compares(result) and result.metric not in self.metrics_with_hidden
         return not _names_one_of(self.cells, result)
 
     def _shown(self, result: MetricResult, kind: str) -> int | None:
-        hidden = Cell(result.group, quantity_of(result, kind)) in self.cells
+        hidden = is_detail(result) or Cell(result.group, quantity_of(result, kind)) in self.cells
         return None if hidden else result_counts(result).get(kind)
 
     def results(self, results: Iterable[MetricResult]) -> list[MetricResult]:

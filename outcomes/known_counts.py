@@ -16,9 +16,12 @@ from typing import Any
 from outcomes.derivation import Cell, Sum, hidden_cells
 from outcomes.results import ALL, MetricResult, center_group
 
+# Statistics that measure; of any other a whole number is taken for a count.
 _MEASURE = re.compile(
-    r"proportion|mean|sd|median|q1|q3|min|max|.*_change|hodges_lehmann|cohen_dz|rank_biserial|p_.*|survival_.*"
+    r"(proportion|mean|sd|median|q1|q3|min|max|smd|dz|hodges_lehmann|rank_biserial"
+    r"|(proportion|p|survival|incidence|difference|model|variance|gee)_\w+|\w+_change|difference)(\[.*\])?"
 )
+_CATEGORY = re.compile(r"(\w+)\[.*\]")
 # Quantities of one center alone that are below this are equal too often to mean the same.
 _TELLING = 10
 
@@ -55,10 +58,13 @@ class KnownCounts:
     def add_results(self, results: Sequence[MetricResult], part_of: Mapping[str, str]) -> None:
         """Add the counts of results; `part_of` maps a metric to the one whose events it is a part of."""
         for result in results:
+            if is_detail(result):
+                continue
             for kind, count in result_counts(result).items():
                 self._note(quantity_of(result, kind), result.group, count)
             if result.numerator is not None:
                 self._add_parts(quantity_of(result, "denominator"), [quantity_of(result, "numerator")])
+        self._add_category_shares(results)
         self._add_risk(results)
         self._add_part_metrics(results, part_of)
 
@@ -146,6 +152,17 @@ class KnownCounts:
             self._note(total, group, sum(self._counts[part].get(group, 0) for part in parts))
         self._add_parts(total, parts)
 
+    def _add_category_shares(self, results: Iterable[MetricResult]) -> None:
+        """The categories of one metric are parts of its denominator, unless they overlap."""
+        shares: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        for result in results:
+            category = _CATEGORY.fullmatch(result.statistic)
+            if category and result.numerator is not None and not is_detail(result):
+                denominator = quantity_of(result, "denominator")
+                shares[result.metric, category[1]][quantity_of(result, "numerator")] = denominator
+        for parts in shares.values():
+            self._add_parts(next(iter(parts.values())), list(parts))
+
     def _add_risk(self, results: Iterable[MetricResult]) -> None:
         """Of those at risk at a horizon, those at risk at the next are a part."""
         chains: dict[str, dict[int, str]] = defaultdict(dict)
@@ -203,6 +220,20 @@ class KnownCounts:
             if None not in found and left >= 0:
                 self._note(rest, group, left)
         return rest
+
+
+def compares(result: MetricResult) -> bool:
+    """Whether a result compares centers (group `centers=a,b`) instead of describing one group."""
+    return result.group.startswith("centers=")
+
+
+def is_detail(result: MetricResult) -> bool:
+    """Whether a result is shown to the team alone or with its metric: comparisons, categories of one center.
+
+    Categories of a center are small as a rule; hiding some would take the figures of all centers with them.
+    """
+    is_category = _CATEGORY.fullmatch(result.statistic) is not None
+    return compares(result) or (is_category and result.group != ALL)
 
 
 def quantity_of(result: MetricResult, kind: str) -> str:

@@ -273,11 +273,20 @@ def test_what_compares_groups_is_hidden_with_any_of_them() -> None:
         + [Patient("b", "minor", 1.0)] * 20
     )
     truth = figures(people)
-    compared = replace(next(r for r in truth if r.metric == "minor"), statistic="p_fisher", value=0.04,
+    compared = replace(next(r for r in truth if r.metric == "minor"), group="centers=a,b",
+                       statistic="p_fisher", value=0.04,
                        n=43, numerator=None, denominator=None)  # fmt: skip
     disclosure = disclose(shared_audience(THRESHOLD), [*truth, compared], PART_OF)
     assert disclosure.result(compared).value is None
     assert disclosure.result(compared).note == SUPPRESSED
+
+
+def test_categories_of_one_center_are_for_the_team() -> None:
+    (found,) = statistics.proportion(30, 60)
+    of_all = MetricResult.of(source("tumor", ALL), replace(found, statistic="proportion[lung]"))
+    of_center = replace(of_all, group="center=a")
+    disclosure = disclose(shared_audience(THRESHOLD), [of_all, of_center], {})
+    assert [result.value for result in disclosure.results([of_all, of_center])] == [0.5, None]
 
 
 def test_the_team_sees_everything(results: Results) -> None:
