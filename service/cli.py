@@ -125,7 +125,8 @@ def refresh(
 
 @app.command()
 def report(config: Config = CONFIG) -> None:
-    """Write the HTML report, and the CSV of every figure beside it, from the published release."""
+    """Write the HTML report of the published release, and every figure beside it: CSV, JSON and Parquet."""
+    from outcomes.figures import FORMS
     from service.cli_output import console, shown_progress
     from service.nightly import report_night
     from service.notify import told
@@ -134,7 +135,8 @@ def report(config: Config = CONFIG) -> None:
     with told(settings, "report", _now, stop.is_set), shown_progress() as progress:
         path = report_night(_night(settings, progress, stop))
     if not CHOSEN.is_quiet:
-        console.print(f"{path}\n{path.with_suffix('.csv')}", soft_wrap=True)
+        for written in (path, *(path.with_suffix(form) for form in FORMS)):
+            console.print(str(written), markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -28,8 +28,11 @@ from mappings.errors import (
     SignInError,
     ViewError,
 )
+from outcomes.figures import write_figures
+from outcomes.metric import load_metrics
 from outcomes.refresh import refresh
-from outcomes.report.page import write_figures, write_report
+from outcomes.report.facts import read_results
+from outcomes.report.page import write_report
 from outcomes.results import MetricResult
 from service.settings import Settings
 from service.status import note_status
@@ -153,11 +156,11 @@ def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> 
 
 
 def report_night(night: Night) -> Path:
-    """Write the HTML report, and the CSV of every figure beside it, from the published release."""
+    """Write the HTML report of the published release, and every figure beside it: CSV, JSON and Parquet."""
     settings = night.settings
     _make_report_folder(settings)
     with open_mart(settings.warehouse_folder) as mart:
-        write_figures(mart, settings.report_file.with_suffix(".csv"))
+        write_figures(read_results(mart), load_metrics(), settings.report_file)
         return write_report(mart, settings.report_file, report_facts(settings, mart, night.clock()))
 
 

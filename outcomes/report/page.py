@@ -1,38 +1,24 @@
-"""The report as a file: HTML from the published release, and a CSV of every figure beside it.
+"""The report as a file: HTML from the published release (the figures beside it: outcomes/figures.py).
 
 No scripts, no addresses, nothing to fetch: the page's own policy forbids all of it, and everything that came
 from a center is escaped. It prints well, so that it can go into a trial folder.
 """
 
-import csv
-import io
 import os
 import secrets
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from outcomes.report.facts import Mart, ReportFacts, read_published, table_sql
+from outcomes.report.facts import Mart, ReportFacts, read_published
 from outcomes.report.parts import groups
 from outcomes.report.sections import sections
 from outcomes.report.summary import news, tiles
-from outcomes.results import MetricResult
 
 
 def write_report(mart: Mart, target: Path, facts: ReportFacts) -> Path:
     """Write the report to `target` (mode 0600, replaced in one step) and return its path."""
     write_private(target, render(mart, facts))
-    return target
-
-
-def write_figures(mart: Mart, target: Path) -> Path:
-    """Write every figure of the published run, unrounded, as a CSV with one line a statistic."""
-    rows = mart.rows(table_sql("results"))
-    text = io.StringIO(newline="")
-    lines = csv.DictWriter(text, MetricResult.__slots__, lineterminator="\n")
-    lines.writeheader()
-    lines.writerows(rows)
-    write_private(target, text.getvalue())
     return target
 
 
@@ -57,13 +43,13 @@ def render(mart: Mart, facts: ReportFacts) -> str:
     )
 
 
-def write_private(target: Path, text: str) -> None:
-    """Write `text` beside `target` with mode 0600, flush it to disk and move it into place."""
+def write_private(target: Path, content: str | bytes) -> None:
+    """Write text (as UTF-8) or bytes beside `target` with mode 0600, flush to disk and move into place."""
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(target)

@@ -1,4 +1,3 @@
-import csv
 import datetime as dt
 import hashlib
 import re
@@ -10,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from outcomes_testbed import RUN, empty_core, fill_core, stored
+from outcomes_testbed import RUN, empty_core, fill_core
 
 from mappings.errors import WarehouseError
 from mappings.terminology import MappedCode
@@ -18,7 +17,7 @@ from outcomes.metric import load_metrics
 from outcomes.publication import load_publications
 from outcomes.refresh import refresh
 from outcomes.report.facts import CenterFacts, ReportFacts, read_published
-from outcomes.report.page import render, write_figures, write_private, write_report
+from outcomes.report.page import render, write_private, write_report
 from outcomes.report.parts import Table, groups
 from outcomes.report.sections import further, sections
 from outcomes.results import Results
@@ -238,21 +237,6 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_draft(tmp_path: Path) -
         write_private(target, "broken \ud800")
     assert target.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_figures_file_holds_every_figure_unrounded(published: Warehouse, tmp_path: Path) -> None:
-    target = write_figures(published, tmp_path / "figures.csv")
-    with target.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    results = stored(published)
-    assert len(lines) == len(results)
-    for line, result in zip(lines, results, strict=True):
-        assert (line["metric"], line["group"], line["statistic"]) == (
-            result.metric,
-            result.group,
-            result.statistic,
-        )
-        assert line["value"] == ("" if result.value is None else repr(result.value))
 
 
 def test_an_empty_cohort_still_gives_a_report(warehouse: Warehouse) -> None:
