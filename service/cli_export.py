@@ -19,6 +19,10 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Folder to make; it must not exist.")],
     config: Config = CONFIG,
     form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="Files to write.")] = "parquet",
+    audience: Annotated[
+        Literal["team", "shared"],
+        typer.Option(help="team: rows of patients. shared: figures, flow, curves; small counts hidden."),
+    ] = "team",
     safe_harbor: Annotated[
         bool,
         typer.Option(
@@ -36,14 +40,17 @@ def export(
 
     from service.cli_output import console, error_console
     from service.configuration import load_settings
-    from service.exporting import export_for_the_team
+    from service.exporting import export_for_sharing, export_for_the_team
     from service.log import configure_logging
 
     configure_logging(as_json=False)
-    made = export_for_the_team(
-        load_settings(config), folder, form, dt.datetime.now(dt.UTC), safe_harbor=safe_harbor
-    )
-    error_console.print(f"[yellow]{TEAM_WARNING}[/]", soft_wrap=True)
-    console.print(
-        f"{made.folder}: {len(made.tables)} tables, {sum(made.tables.values()):,} rows", soft_wrap=True
-    )
+    if safe_harbor and audience == "shared":
+        raise typer.BadParameter("what is shared has no rows of patients: leave --safe-harbor out.")
+    settings, now = load_settings(config), dt.datetime.now(dt.UTC)
+    if audience == "shared":
+        made = export_for_sharing(settings, folder, form, now)
+    else:
+        made = export_for_the_team(settings, folder, form, now, safe_harbor=safe_harbor)
+        error_console.print(f"[yellow]{TEAM_WARNING}[/]", soft_wrap=True)
+    rows = sum(made.tables.values())
+    console.print(f"{made.folder}: {len(made.tables)} tables, {rows:,} rows", soft_wrap=True)

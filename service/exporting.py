@@ -3,11 +3,14 @@
 import datetime as dt
 from pathlib import Path
 
+from outcomes.disclosure import shared_audience
+from outcomes.sharing import shared_tables
 from service.nightly import open_warehouse
 from service.settings import Settings
 from warehouse.audit import Event, append
-from warehouse.export import Export, Format, export_release
-from warehouse.releases import current_release
+from warehouse.export import Export, Format, export_release, release_facts, sheets_of, write_export
+from warehouse.mart import open_release
+from warehouse.releases import MART_FILE, current_release
 
 
 def export_for_the_team(
@@ -15,11 +18,35 @@ def export_for_the_team(
 ) -> Export:
     """Write the current release into the new folder `folder`: rows of patients, for the study team.
 
-    The log is written first: no export exists that it does not know. Raises WarehouseBusyError while a run
-    holds the warehouse.
+    Raises WarehouseBusyError while a run holds the warehouse: the audit log is written first.
     """
     release = current_release(settings.warehouse_folder)
-    details = {"format": form, "audience": "team", "safe_harbor": str(safe_harbor).lower()}
+    kind = "safe harbor" if safe_harbor else "whole"
+    _note(settings, release, now, {"format": form, "audience": "team", "rows": kind})
+    return export_release(release, folder, form, now, safe_harbor=safe_harbor)
+
+
+def export_for_sharing(settings: Settings, folder: Path, form: Format, now: dt.datetime) -> Export:
+    """Write figures, flow and curves of the current release into the new folder `folder`, nothing small.
+
+    Raises as `export_for_the_team` does.
+    """
+    release = current_release(settings.warehouse_folder)
+    audience = shared_audience(settings.file.sharing.smallest_count)
+    _note(
+        settings, release, now, {"format": form, "audience": "shared", "smallest_count": audience.threshold}
+    )
+    facts = release_facts(release) | {
+        "audience": audience.name,
+        "smallest_count": audience.threshold,
+        "banner": audience.banner,
+        "exported_at": now.isoformat(),
+    }
+    with open_release(release / MART_FILE) as mart:
+        return write_export(sheets_of(mart, shared_tables(mart, audience)), folder, form, facts)
+
+
+def _note(settings: Settings, release: Path, now: dt.datetime, details: dict[str, str | int]) -> None:
+    """Tell the audit log before anything is written: no export exists that it does not know."""
     with open_warehouse(settings) as warehouse, warehouse.transaction() as transaction:
         append(transaction, Event("export", now, f"release {release.name}", "asked for", details))
-    return export_release(release, folder, form, now, safe_harbor=safe_harbor)

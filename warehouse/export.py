@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -64,6 +64,29 @@ def export_release(
             # A fingerprint of the key and the project's name belong to the pseudonyms.
             kind |= {name: manifest[name] for name in ("project", "key_fingerprints")}
         return write_export(sheets, target, form, {**facts, **kind, "exported_at": now.isoformat()})
+
+
+def sheets_of(mart: Mart, tables: Mapping[str, Sequence[Row]]) -> Iterator[Sheet]:
+    """Rows that were made from tables of an opened release, each with the words of its table."""
+    described = {table.name: table for table in describe_mart(mart)}
+    for name, rows in tables.items():
+        schema = pa.schema([(column, _ARROW[kind]) for column, kind, _ in described[name].columns])
+        yield Sheet(described[name], pa.Table.from_pylist(list(rows), schema=schema))
+
+
+# The types of counts and figures.
+_ARROW: Mapping[str, Any] = {
+    "VARCHAR": pa.string(),
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+}
+
+
+def release_facts(release: Path) -> Row:
+    """What an export says of the release it was made from, once that is verified."""
+    manifest = verify_manifest(release)
+    return {name: manifest[name] for name in ("release", "run_id", "published_at", "facts")}
 
 
 def _sheets(mart: Mart, tables: Sequence[DescribedTable]) -> Iterator[Sheet]:

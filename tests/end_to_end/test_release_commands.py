@@ -66,6 +66,34 @@ def test_an_export_is_warned_of_and_noted(copied: Study, tmp_path: Path) -> None
     assert cryocohort(copied, "export", str(tmp_path / "tables")).returncode == 10
 
 
+def test_what_is_shared_has_no_row_of_a_patient_and_no_small_count(copied: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "figures"
+    ended = cryocohort(copied, "export", str(folder), "--audience", "shared")
+    assert ended.returncode == 0, ended.stderr
+    manifest = verify_manifest(folder)
+    assert set(manifest["tables"]) == {"core.flow", "outcomes.metric_result", "outcomes.curve_result"}
+    assert (manifest["audience"], manifest["smallest_count"]) == ("shared", 5)
+    results = pq.read_table(folder / "outcomes.metric_result.parquet").to_pylist()
+    [patients] = [r for r in results if (r["metric"], r["group"]) == ("patients", "all")]
+    assert patients["value"] == 74
+    small = [r for r in results if r["metric"] == "complications_major" and r["statistic"] == "count"]
+    assert small or any(r["metric"] == "complications_major" for r in results)
+    for row in results:
+        counts = [row["numerator"], row["denominator"], row["n"]]
+        counts += [row["value"]] if row["statistic"] == "count" else []
+        assert [count for count in counts if count and 0 < count < 5] == [], row["metric"]
+    flow = pq.read_table(folder / "core.flow.parquet").to_pylist()
+    assert [row for row in flow if 0 < (row["excluded"] or 0) < 5 or 0 < (row["kept"] or 0) < 5] == []
+    assert any(row["excluded"] is None for row in flow), "nothing was hidden"
+    curves = pq.read_table(folder / "outcomes.curve_result.parquet").to_pylist()
+    assert curves
+    assert {row["at_risk"] for row in curves} == {None}
+    keys = {row["k"] for row in copied.mart("SELECT patient_key AS k FROM core.patient")}
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        assert not [key for key in keys if key.encode() in content], path.name
+
+
 def test_readers_are_sent_back_and_forward_again(copied: Study) -> None:
     copied.refresh()
     ended = cryocohort(copied, "releases", "rollback", "1")
