@@ -266,9 +266,10 @@ def _fail_unless_complete(centers: Sequence[CenterReport]) -> None:
     incomplete = [center for center in centers if center.status == "incomplete"]
     if incomplete:
         is_refused = all(isinstance(center.error, SignInError) for center in incomplete)
+        steps = dict.fromkeys(center.error.next_step for center in incomplete if center.error is not None)
         raise (SignInError if is_refused else IncompleteError)(
             " ".join(reason for center in incomplete for reason in center.reasons),
-            "mend the cause, then run `cryocohort sync` again: it takes up where this one stopped.",
+            " ".join([*steps, "Then run `cryocohort sync` again: it takes up where this one stopped."]),
         )
 
 

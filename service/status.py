@@ -61,7 +61,7 @@ _STATUS = TypeAdapter(Status)
 
 
 def note_status(warehouse: Warehouse) -> None:
-    """Write the status file of the warehouse, in one step, mode 0600."""
+    """Write the status file of the warehouse, in one step, mode 0600; WarehouseError on a full disk, say."""
     status = Status(
         runs=tuple(run_history(warehouse, limit=RUNS_SHOWN)),
         ended={step: newest_ended_run(warehouse, step) for step in STEPS},
@@ -74,9 +74,15 @@ def note_status(warehouse: Warehouse) -> None:
     )
     path = _path(warehouse.folder)
     aside = path.with_suffix(".new")
-    aside.touch(mode=0o600)
-    aside.write_bytes(_STATUS.dump_json(status, indent=2))
-    aside.replace(path)
+    try:
+        aside.touch(mode=0o600)
+        aside.write_bytes(_STATUS.dump_json(status, indent=2))
+        aside.replace(path)
+    except OSError as error:
+        raise WarehouseError(
+            f"{path} cannot be written ({error.strerror}).",
+            "make room there, then run again: what has landed is kept.",
+        ) from None
 
 
 def read_status(folder: Path) -> Status:

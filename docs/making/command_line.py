@@ -71,11 +71,17 @@ def parse(arguments: Sequence[str]) -> tuple[str, ...]:
 
 def understood(told: Told) -> tuple[str, ...]:
     """As `parse`; in running text the name of a command alone stands for the command."""
-    if told.arguments in (("--help",), ("-h",), ("--version",)):
+    # Options that act as soon as they are read (the version, completion) are looked up, not parsed.
+    if len(told.arguments) == 1 and told.arguments[0] in {*_root_options(), "-h", "--help"}:
         return told.arguments
     if not told.is_line and told.arguments in command_names():
         return told.arguments
     return parse(told.arguments)
+
+
+def _root_options() -> set[str]:
+    command: Any = typer.main.get_command(app)
+    return {name for param in command.params for name in param.opts}
 
 
 def told_commands(document: Path) -> list[Told]:

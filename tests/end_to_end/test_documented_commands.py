@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from docs.making.command_line import Told, parse, told_commands
+from docs.making.command_line import Told, told_commands, understood
 from tests.end_to_end.conftest import Night1
 from tests.end_to_end.test_cli import cryocohort
 
 ROOT = Path(__file__).parents[2]
 # `serve` does not end and `demo` is another workplace (both have tests of their own: test_cli.py).
-NOT_HERE = {"serve", "demo"}
+NOT_HERE = {"serve", "demo", "--install-completion"}
 
 
 def typed() -> Iterator[Told]:
@@ -21,7 +21,7 @@ def typed() -> Iterator[Told]:
     seen: set[tuple[str, ...]] = set()
     for told in [told for page in pages for told in told_commands(page) if told.is_line]:
         is_elsewhere = any(argument.startswith(("/", "~", "http")) for argument in told.arguments)
-        if told.arguments in seen or is_elsewhere or parse(told.arguments)[0] in NOT_HERE:
+        if told.arguments in seen or is_elsewhere or understood(told)[0] in NOT_HERE:
             continue
         seen.add(told.arguments)
         yield told

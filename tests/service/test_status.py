@@ -2,10 +2,13 @@
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from service.status import Status, problems
+from mappings.errors import WarehouseError
+from service.status import Status, note_status, problems
+from warehouse.connection import Warehouse
 from warehouse.health import LastRelease
 from warehouse.runs import Run, RunKind, RunStatus
 
@@ -65,3 +68,10 @@ def test_a_refresh_without_its_release_is_told() -> None:
 def test_nothing_complete_yet_is_told() -> None:
     status = replace(healthy(), last_complete={"sync": None, "refresh": None}, release=None)
     assert told(status) == ["No sync has been complete yet.", "No refresh has been complete yet."]
+
+
+def test_a_status_that_cannot_be_written_is_the_warehouse_s_failure(tmp_path: Path) -> None:
+    with Warehouse.open(tmp_path) as warehouse:
+        (tmp_path / "status.new").mkdir()
+        with pytest.raises(WarehouseError, match="cannot be written"):
+            note_status(warehouse)
