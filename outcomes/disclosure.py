@@ -15,6 +15,8 @@ from outcomes.derivation import Cell
 from outcomes.known_counts import KnownCounts, compares, is_detail, quantity_of, result_counts
 from outcomes.results import MetricResult, center_group
 
+AudienceName = Literal["team", "shared"]
+
 DEFAULT_THRESHOLD = 5
 SUPPRESSED = "suppressed: a small count, or one that would give a small count away"
 
@@ -25,7 +27,7 @@ Row = TypeVar("Row", bound=Mapping[str, Any])
 class Audience:
     """Who reads: `team`, or `shared` with the smallest count that is shown (`threshold`, 0 for the team)."""
 
-    name: Literal["team", "shared"]
+    name: AudienceName
     threshold: int
 
     @property

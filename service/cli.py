@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -124,8 +124,17 @@ def refresh(
 
 
 @app.command()
-def report(config: Config = CONFIG) -> None:
-    """Write the HTML report of the published release, and every figure beside it: CSV, JSON and Parquet."""
+def report(
+    config: Config = CONFIG,
+    audience: Annotated[
+        Literal["team", "shared"] | None,
+        typer.Option(help="Who reads it; shared hides small counts. Default: report.audience."),
+    ] = None,
+) -> None:
+    """Write the HTML report of the published release, and every figure beside it: CSV, JSON and Parquet.
+
+    Example: cryocohort report --audience shared
+    """
     from outcomes.figures import FORMS
     from service.cli_output import console, shown_progress
     from service.nightly import report_night
@@ -133,7 +142,7 @@ def report(config: Config = CONFIG) -> None:
 
     settings, stop = _settings(config), threading.Event()
     with told(settings, "report", _now, stop.is_set), shown_progress() as progress:
-        path = report_night(_night(settings, progress, stop))
+        path = report_night(_night(settings, progress, stop), audience)
     if not CHOSEN.is_quiet:
         for written in (path, *(path.with_suffix(form) for form in FORMS)):
             console.print(str(written), markup=False, soft_wrap=True)

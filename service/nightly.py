@@ -28,10 +28,11 @@ from mappings.errors import (
     SignInError,
     ViewError,
 )
+from outcomes.disclosure import AudienceName
 from outcomes.figures import write_figures
 from outcomes.metric import load_metrics
 from outcomes.refresh import refresh
-from outcomes.report.facts import read_results
+from outcomes.report.facts import read_published
 from outcomes.report.page import write_report
 from outcomes.results import MetricResult
 from service.settings import Settings
@@ -44,6 +45,7 @@ from service.study import (
     product_version,
     publish_input,
     reconcile_rules,
+    report_audience,
     report_facts,
     study_codes,
     tables_to_trace,
@@ -155,13 +157,19 @@ def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> 
     return RefreshReport(run.run_id, tables, checks, results, release)
 
 
-def report_night(night: Night) -> Path:
-    """Write the HTML report of the published release, and every figure beside it: CSV, JSON and Parquet."""
-    settings = night.settings
+def report_night(night: Night, audience: AudienceName | None = None) -> Path:
+    """Write the HTML report of the published release, and every figure beside it: CSV, JSON and Parquet.
+
+    For `audience`, or whom the configuration names; what is shared has a file of its own: `<name>-shared`.
+    """
+    settings, chosen = night.settings, report_audience(night.settings, audience)
     _make_report_folder(settings)
+    target = settings.report_file
+    if chosen.name == "shared":
+        target = target.with_stem(f"{target.stem}-shared")
     with open_mart(settings.warehouse_folder) as mart:
-        write_figures(read_results(mart), load_metrics(), settings.report_file)
-        return write_report(mart, settings.report_file, report_facts(settings, mart, night.clock()))
+        write_figures([*read_published(mart, chosen).results], load_metrics(), target)
+        return write_report(mart, target, report_facts(settings, mart, night.clock(), chosen))
 
 
 def _make_report_folder(settings: Settings) -> None:

@@ -122,9 +122,10 @@ class Notify(_Strict):
 
 
 class ReportPlace(_Strict):
-    """Where the report is written."""
+    """Where the report is written, and for whom the nights write it."""
 
     file: str
+    audience: Literal["team", "shared"] = "team"
 
 
 class Sharing(_Strict):

@@ -14,6 +14,7 @@ from ingest.source import ByExport, ByFolder, BySearch, Source
 from mappings.errors import ConfigError
 from mappings.terminology import MappedCode, code_map, load_aliases, load_center_map, load_codes
 from outcomes.changes import traced_tables
+from outcomes.disclosure import TEAM, Audience, AudienceName, shared_audience
 from outcomes.metric import load_metrics, sql_files
 from outcomes.publication import load_publications
 from outcomes.refresh import read_cohorts
@@ -170,7 +171,9 @@ def tables_to_trace() -> list[TracedTable]:
     return traced_tables(load_metrics(), read_cohorts(), read_table_files(sql_files(BuildSources().core)))
 
 
-def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) -> ReportFacts:
+def report_facts(
+    settings: configured.Settings, mart: Mart, now: dt.datetime, audience: Audience
+) -> ReportFacts:
     """What the report's head says of the study, the release and how fresh each center is."""
     syncs = mart.rows(
         "SELECT center_id, max(finished_at) FILTER (status = 'complete') AS read_at, "
@@ -201,7 +204,14 @@ def report_facts(settings: configured.Settings, mart: Mart, now: dt.datetime) ->
         config_fingerprint=manifest["facts"]["config_fingerprint"],
         codes=study_codes(settings),
         publications=load_publications(settings.publication_folder),
+        audience=audience,
     )
+
+
+def report_audience(settings: configured.Settings, wanted: AudienceName | None) -> Audience:
+    """Who a report is for: as `wanted`, or as the configuration says."""
+    name = wanted or settings.file.report.audience
+    return TEAM if name == "team" else shared_audience(settings.file.sharing.smallest_count)
 
 
 def config_fingerprint(folder: Path) -> str:

@@ -16,14 +16,14 @@ _BANDS = (FIRST_PALE, SECOND_PALE)
 @dataclass(frozen=True, slots=True)
 class Point:
     """One time of a curve: the estimate from then on (a share) with its interval, how many were at risk
-    just before it, and how many were censored at it."""
+    just before it, and how many were censored at it; both None where these are not told."""
 
     months: float
     estimate: float
     low: float | None
     high: float | None
-    at_risk: int
-    censored: int
+    at_risk: int | None
+    censored: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,9 @@ class CurveLine:
         """The point in force at `months`."""
         return [p for p in self.points if p.months <= months + _ONE_DAY_MONTHS][-1]
 
-    def at_risk(self, months: float) -> int:
-        """How many were still followed, without an event before, at `months`."""
+    def at_risk(self, months: float) -> int | None:
+        """How many were still followed, without an event before, at `months`; None where that is not told."""
         return next((p.at_risk for p in self.points if p.months > months - _ONE_DAY_MONTHS), 0)
-
-
-def cut(line: CurveLine, fewest_at_risk: int) -> CurveLine:
-    """The curve up to where fewer than `fewest_at_risk` are at risk; its start always stays."""
-    kept = tuple(p for p in line.points[1:] if p.at_risk >= fewest_at_risk)
-    return CurveLine(line.label, (line.points[0], *kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +119,8 @@ def _band(axes: Axes, line: CurveLine, color: str) -> None:
 
 
 def _numbers_at_risk(axes: Axes, lines: Sequence[CurveLine], text: CurveText) -> None:
+    if any(line.points[0].at_risk is None for line in lines):
+        return
     below = axes.get_xaxis_transform()
     axes.text(0, -0.22, text.at_risk_label, transform=below, va="top", fontsize=9.5, fontweight="bold")
     # Two causes of one cohort share who is at risk: said once.
@@ -146,9 +142,12 @@ def _numbers_at_risk(axes: Axes, lines: Sequence[CurveLine], text: CurveText) ->
 
 
 def _told(line: CurveLine, horizons: Sequence[int]) -> str:
+    # Where the numbers at risk are not told, the curve itself ends where they would be too small.
     shares = (
         f"{show(scaled(line.at(m).estimate, 100), 0)} percent at {m} months"
         for m in horizons
-        if line.at_risk(m) > 0
+        if m <= line.end or line.at_risk(m)
     )
-    return f"{line.label}, {line.points[0].at_risk} at risk at the start: {'; '.join(shares)}."
+    start = line.points[0].at_risk
+    size = "" if start is None else f", {start} at risk at the start"
+    return f"{line.label}{size}: {'; '.join(shares)}."

@@ -34,12 +34,11 @@ class PainTime:
 
 @dataclass(frozen=True, slots=True)
 class MeanTime:
-    """The mean score at one time, its interval and how many scores it comes from."""
+    """The mean score at one time and its interval."""
 
     mean: float | None
     ci_low: float | None
     ci_high: float | None
-    n: int | None
 
 
 def pain_plot(times: Sequence[PainTime], *, shows_patients: bool) -> Drawing:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from outcomes.metric import Metric
 from outcomes.report import estimates
+from outcomes.report.facts import HIDDEN
 from outcomes.report.parts import Group, Line, Table, metric_anchor
 from outcomes.results import Results
 from outcomes.rounding import show
@@ -74,7 +75,7 @@ def _smd(results: Results, metric: str) -> tuple[str, ...]:
     if between is None:
         return ()
     found = results.get(metric, "smd", between)
-    return (show(found.value, 2) if found else "",)
+    return (HIDDEN if estimates.is_hidden(found) else show(found.value, 2) if found else "",)
 
 
 def _categories(results: Results, metric: str) -> list[str]:

@@ -8,8 +8,13 @@ from outcomes.plots.pain import MeanTime, PainTime, pain_plot, trajectory_plot
 from outcomes.report import estimates, tables
 from outcomes.report.facts import PAIN_TIMES, Published
 from outcomes.report.parts import Group, Line, Plot, Section, Table, metric_anchor
+from outcomes.results import ALL
 from outcomes.survival import Curve
 
+BOXES = {
+    "team": "Each dot is a patient. Box: quartiles and median; whiskers: range.",
+    "shared": "Box: quartiles and median; whiskers: 10th and 90th percentile.",
+}
 TIMES = (("24 hours", "24h"), ("1 month", "1m"), ("last follow-up", "last"))
 RESPONSES = (
     ("At least 2 points", "points"),
@@ -53,9 +58,9 @@ def pain(published: Published, centers: Sequence[Group]) -> Section:
 
 def _pain_plot(published: Published) -> Plot:
     return Plot(
-        pain_plot(_pain_times(published), shows_patients=True),
-        "Each dot is a patient. Box: quartiles and median; whiskers: range; diamond and bar: mean with 95% "
-        "confidence interval. The time of the last follow-up differs from patient to patient.",
+        pain_plot(_pain_times(published), shows_patients=not published.is_shared),
+        f"{BOXES[published.disclosure.audience.name]} Diamond and bar: mean with 95% confidence interval. "
+        "The time of the last follow-up differs from patient to patient.",
         published.linked(*(metric for _, metric in PAIN_TIMES)),
     )
 
@@ -74,13 +79,15 @@ def _trajectory(published: Published, centers: Sequence[Group]) -> Plot:
 
 def _mean_time(published: Published, metric: str, group: str) -> MeanTime:
     mean = published.results.get(metric, "mean", group)
-    return MeanTime(mean.value, mean.ci_low, mean.ci_high, mean.n) if mean else MeanTime(None, None, None, 0)
+    return MeanTime(mean.value, mean.ci_low, mean.ci_high) if mean else MeanTime(None, None, None)
 
 
 def _pain_times(published: Published) -> list[PainTime]:
     times = []
     for label, name in PAIN_TIMES:
         complete = [row for row in published.rows[name] if None not in row.values()]
+        if not published.disclosure.shows(ALL, len(complete)):
+            complete = []
         mean = published.results.get(name, "mean")
         interval = (mean.value, mean.ci_low, mean.ci_high) if mean else (None, None, None)
         times.append(PainTime(label, tuple(float(row["value"]) for row in complete), *interval))
@@ -162,7 +169,7 @@ LESION_TEXT = CurveText(
 def _survival_plot(published: Published, metric: str, text: CurveText) -> Plot:
     lines = [curve_line("All centers", curve_of(rows)) for rows in published.curve(metric, "survival")]
     return Plot(
-        curve_plot(lines, text, shows_patients=True),
+        curve_plot(lines, text, shows_patients=not published.is_shared),
         "Kaplan-Meier estimate with 95% confidence band (log-log, Greenwood); tick marks: last looks.",
         published.linked(metric),
     )
@@ -214,7 +221,8 @@ def safety(published: Published, centers: Sequence[Group]) -> Section:
         (
             estimates.figures("How often", wanted, published.results, centers),
             _grades(published),
-            tables.complications(published.rows["complications"], centers),
+            tables.complications(published.rows["complications"], centers, published.shown),
+            *([] if published.is_shared else [tables.listing(published.rows["listing"], centers)]),
         ),
     )
 

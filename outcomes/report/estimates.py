@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from outcomes.disclosure import SUPPRESSED
 from outcomes.metric import Metric
+from outcomes.report.facts import HIDDEN
 from outcomes.report.parts import Group, Line, Table, metric_anchor
 from outcomes.results import ALL, MetricResult, Results
 from outcomes.rounding import (
@@ -39,6 +41,15 @@ def figures(
     return Table(caption, ("", *(g.label for g in centers), *contrast), tuple(lines), notes)
 
 
+def is_hidden(result: MetricResult | None) -> bool:
+    """Whether the audience may not see this result."""
+    return result is not None and result.note == SUPPRESSED
+
+
+def _absent(result: MetricResult | None) -> str:
+    return HIDDEN if is_hidden(result) else NOT_ASSESSABLE
+
+
 def contrast_group(results: Results) -> str | None:
     """The group of the results that compare the centers, None where there are not two."""
     return next((result.group for result in results if result.group.startswith("centers=")), None)
@@ -68,7 +79,7 @@ def _difference(form: str, results: Results, metric: str, between: str) -> str:
         smd = None if category else results.get(metric, "smd", between)
         return f"SMD {show(smd.value, 2)}" if smd and smd.value is not None else ""
     if result.value is None:
-        return NOT_ASSESSABLE
+        return _absent(result)
     is_share = name in ("share", "percent")
     shown = f"{show(scaled(result.value, 100))} pp" if is_share else show(result.value, 2)
     interval = f" ({_interval(result, 100 if is_share else 1, digits=1 if is_share else 2)})"
@@ -80,7 +91,7 @@ def _single(form: str, result: MetricResult | None) -> str:
     if result is None:
         return ""
     if result.value is None:
-        return NOT_ASSESSABLE
+        return _absent(result)
     if form == "p":
         return show_p(result.value)
     if form == "percent":
@@ -92,7 +103,7 @@ def _single(form: str, result: MetricResult | None) -> str:
 
 def _share_of(result: MetricResult | None) -> str:
     if result is None or result.numerator is None or result.denominator is None:
-        return NOT_ASSESSABLE
+        return _absent(result)
     shown = show_share(result.numerator, result.denominator)
     return shown if result.ci_low is None else f"{shown}; {_interval(result, 100)}"
 
@@ -141,7 +152,7 @@ def any_result(metric: Metric, result: MetricResult | None) -> str:
     if result is None:
         return ""
     if result.value is None:
-        return NOT_ASSESSABLE
+        return _absent(result)
     if result.statistic.startswith("p_"):
         return show_p(result.value)
     if result.statistic.startswith("proportion") and result.denominator:
@@ -230,15 +241,17 @@ def _pain_line(label: str, metric: str, group: str, results: Results) -> Line:
 def _change(result: MetricResult | None) -> str:
     if result is None:
         return ""
+    if result.value is None:
+        return _absent(result)
     return f"{show(result.value, 2)} ({_interval(result, 1, digits=2)})"
 
 
 def _effect(result: MetricResult | None) -> str:
-    return "" if result is None else show(result.value, 2)
+    return "" if result is None else HIDDEN if is_hidden(result) else show(result.value, 2)
 
 
 def _p(result: MetricResult | None) -> str:
-    return "" if result is None else show_p(result.value)
+    return "" if result is None else HIDDEN if is_hidden(result) else show_p(result.value)
 
 
 def _interval(result: MetricResult | None, scale: int, *, digits: int = 1) -> str:
@@ -248,7 +261,8 @@ def _interval(result: MetricResult | None, scale: int, *, digits: int = 1) -> st
 
 
 def _plain(results: Results, metric: str, statistic: str, group: str, digits: int = 1) -> str:
-    return show(_value(results.get(metric, statistic, group)), digits)
+    result = results.get(metric, statistic, group)
+    return HIDDEN if is_hidden(result) else show(_value(result), digits)
 
 
 def _value(result: MetricResult | None) -> float | None:

@@ -8,11 +8,15 @@ from typing import Any, Protocol
 
 from mappings.errors import WarehouseError
 from mappings.terminology import MappedCode
-from outcomes.metric import Metric, load_metrics
+from outcomes.disclosure import Audience, Disclosure, disclose
+from outcomes.known_counts import KnownCounts
+from outcomes.metric import Metric, load_metrics, part_metrics
 from outcomes.publication import Publication
 from outcomes.refresh import read_sql
 from outcomes.results import ALL, MetricResult, Results
 
+# What stands where a count may not be shown.
+HIDDEN = "*"
 PAIN_TIMES = (
     ("Baseline", "nprs_baseline"),
     ("24 hours", "nprs_24h"),
@@ -59,37 +63,54 @@ class ReportFacts:
     config_fingerprint: str
     codes: Sequence[MappedCode]
     publications: Sequence[Publication]
+    audience: Audience
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Everything read from the mart."""
+    """Everything read from the mart, as its audience may see it; `rows` are for counts that go by `shown`."""
 
     results: Results
     metrics: Mapping[str, Metric]
     rows: Mapping[str, Sequence[Mapping[str, Any]]]
     run_id: int
+    disclosure: Disclosure
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the reader is outside the study team: nothing of a single patient, no small counts."""
+        return self.disclosure.audience.name == "shared"
+
+    def shown(self, group: str, count: int) -> str:
+        """A count of a group, or a mark where this audience may not see it."""
+        return str(count) if self.disclosure.shows(group, count) else HIDDEN
 
     def curve(self, metric: str, name: str, group: str = ALL) -> list[list[Mapping[str, Any]]]:
         """The rows of one curve in a list of its own; an empty list where there is none."""
         wanted = (metric, name, group)
         rows = [row for row in self.rows["curves"] if (row["metric"], row["curve"], row["group"]) == wanted]
-        return [rows] if rows else []
+        shown = self.disclosure.curve(rows)
+        return [shown] if shown else []
 
     def linked(self, *metrics: str) -> tuple[tuple[str, str], ...]:
         """Name and title of each metric, to link a figure to its definitions."""
         return tuple((name, self.metrics[name].title) for name in metrics)
 
 
-def read_published(mart: Mart) -> Published:
-    """Read what the report shows; raises WarehouseError when the release holds no results."""
+def read_published(mart: Mart, audience: Audience) -> Published:
+    """Read what the audience may see; raises WarehouseError when the release holds no results."""
     metrics = {metric.metric: metric for metric in load_metrics()}
     results = read_results(mart)
-    names = ("history", "curves", "flow", "complications", "checks", "unmapped", "rules")
+    names = ("history", "curves", "flow", "complications", "listing", "checks", "unmapped", "rules")
     rows = {name: mart.rows(table_sql(name)) for name in names}
     plotted = [metric for _, metric in PAIN_TIMES]
     rows |= {name: mart.rows(metrics[name].sql) for name in plotted}
-    return Published(Results(results), metrics, rows, results[0].run_id)
+    known = KnownCounts()
+    known.add_flow(rows["flow"])
+    known.add_categories("complications", rows["complications"], ("class", "scale", "grade"))
+    disclosure = disclose(audience, results, part_metrics(metrics.values()), known)
+    shown = Results(disclosure.results(results))
+    return Published(shown, metrics, rows, results[0].run_id, disclosure)
 
 
 def read_results(mart: Mart) -> list[MetricResult]:

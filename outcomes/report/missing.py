@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from outcomes.report import estimates
 from outcomes.report.facts import Published
 from outcomes.report.parts import Group, Line, Section, Table, metric_anchor
-from outcomes.rounding import NOT_ASSESSABLE, show
+from outcomes.results import ALL
+from outcomes.rounding import NOT_ASSESSABLE
 
 TIMES = (("Baseline", "baseline"), ("24 hours", "24h"), ("1 month", "1m"), ("Last follow-up", "last"))
 ASSUMPTIONS = (
@@ -48,10 +49,8 @@ def _scores(published: Published) -> Table:
 
 
 def _line(published: Published, label: str, metric: str, category: str, *, tone: str = "kept") -> Line:
-    cells = []
-    for _, time in TIMES:
-        found = published.results.get(metric, f"count[{time}: {category}]")
-        cells.append(show(found.value, 0) if found else NOT_ASSESSABLE)
+    wanted = (f"number:count[{time}: {category}]" for _, time in TIMES)
+    cells = (estimates.formed(form, published.results, metric, ALL) or NOT_ASSESSABLE for form in wanted)
     return Line((label, *cells), tone=tone, anchor=metric_anchor(metric))
 
 

@@ -24,7 +24,7 @@ def write_report(mart: Mart, target: Path, facts: ReportFacts) -> Path:
 
 def render(mart: Mart, facts: ReportFacts) -> str:
     """The report as HTML text; raises WarehouseError when the mart holds no results."""
-    published = read_published(mart)
+    published = read_published(mart, facts.audience)
     centers = groups([(center.center_id, center.name) for center in facts.centers])
     environment = Environment(
         loader=PackageLoader("outcomes"),

@@ -7,6 +7,7 @@ from outcomes.plausibility import summaries
 from outcomes.plots.trend import TrendLine, trend_plot
 from outcomes.publication import Publication
 from outcomes.report import estimates, tables
+from outcomes.report.estimates import is_hidden
 from outcomes.report.facts import Published, ReportFacts
 from outcomes.report.history import HEADLINES, Run, runs, whole
 from outcomes.report.parts import Group, Line, Plot, Section, Table
@@ -36,7 +37,10 @@ FORM_OF = {
 def quality(published: Published, centers: Sequence[Group]) -> Section:
     """What the checks found, and codes without a meaning."""
     lead = "A violated fatal check withholds the release, so none stands here; the others tell the data team."
-    found = (tables.checks(published.rows["checks"]), tables.unmapped(published.rows["unmapped"], centers))
+    found = (
+        tables.checks(published.rows["checks"], shows_counts=not published.is_shared),
+        tables.unmapped(published.rows["unmapped"], centers, published.shown),
+    )
     return Section("quality", "Data quality", lead, found)
 
 
@@ -80,8 +84,17 @@ def publications(published: Published, facts: ReportFacts) -> list[Section]:
     return [_publication(published, printed, number) for number, printed in enumerate(facts.publications)]
 
 
+def _computed(statistic: str) -> str:
+    return "proportion" if statistic == "numerator" else statistic
+
+
 def _publication(published: Published, printed: Publication, number: int) -> Section:
-    compared = compare(published.results, printed)
+    # Whether a figure that may not be shown agrees with a printed one would tell it.
+    compared = [
+        row
+        for row in compare(published.results, printed)
+        if not is_hidden(published.results.get(row.metric, _computed(row.statistic), row.group))
+    ]
     states = [row.state for row in compared]
     lead = (
         f"{printed.citation}, doi {printed.doi}. "

@@ -24,7 +24,7 @@ def sections(published: Published, facts: ReportFacts, centers: Sequence[Group])
         *found,
         *further(published, found, centers),
         provenance.quality(published, centers),
-        provenance.history(published),
+        *([] if published.is_shared else [provenance.history(published)]),
         *provenance.publications(published, facts),
         *appendix.sections(published, facts, centers),
     ]

@@ -11,7 +11,7 @@ from outcomes.report.strobe import flow_diagram
 
 def flow(published: Published, centers: Sequence[Group]) -> Section:
     """How the cohort came about."""
-    steps = tables.flow_steps(published.rows["flow"], centers)
+    steps = tables.flow_steps(published.rows["flow"], centers, published.shown)
     diagram = Plot(
         flow_diagram(steps, centers),
         "Each box says how many were kept, and beside each arrow why others were not (STROBE item 13).",

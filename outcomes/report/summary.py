@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from outcomes.report.facts import Published, ReportFacts
+from outcomes.report.estimates import is_hidden
+from outcomes.report.facts import HIDDEN, Published, ReportFacts
 from outcomes.report.history import HEADLINES, Headline, Run, detail, has_moved, runs, value, whole
 
 
@@ -30,17 +31,22 @@ class News:
 
 def tiles(published: Published) -> list[Tile]:
     """The headline figures of the published run, each beside that of the run before."""
-    *earlier, now = runs(published.rows["history"])
-    before = earlier[-1] if earlier else None
-    return [_tile(headline, before, now) for headline in HEADLINES if headline in now.figures]
+    found = runs(published.rows["history"])
+    # Differences between runs are differences of a patient or two: for the team alone.
+    before = found[-2] if len(found) > 1 and not published.is_shared else None
+    now = found[-1]
+    return [_tile(headline, before, now, published) for headline in HEADLINES if headline in now.figures]
 
 
 def news(published: Published, facts: ReportFacts) -> list[News]:
     """What is new since the last run: centers that were not read, figures that moved, checks that failed."""
-    return [*_centers(facts), *_moved(runs(published.rows["history"])), *_checks(published)]
+    moved = [] if published.is_shared else _moved(runs(published.rows["history"]))
+    return [*_centers(facts), *moved, *_checks(published)]
 
 
-def _tile(headline: Headline, before: Run | None, now: Run) -> Tile:
+def _tile(headline: Headline, before: Run | None, now: Run, published: Published) -> Tile:
+    if is_hidden(published.results.get(headline.metric, headline.statistic)):
+        return Tile(headline.label, headline.metric, HIDDEN, "not shown: a small count", "", has_moved=False)
     row = now.figures.get(headline)
     moved = before is not None and has_moved(headline, before, now)
     return Tile(

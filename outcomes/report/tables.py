@@ -1,7 +1,7 @@
 """The report's tables of counts and of text, ready to print (estimates: estimates.py)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mappings.terminology import MappedCode
@@ -13,9 +13,11 @@ from outcomes.report.strobe import Step
 from outcomes.rounding import NOT_ASSESSABLE
 
 Row = Mapping[str, Any]
+# A count of a group as its audience may see it.
+Shown = Callable[[str, int], str]
 
 
-def flow_steps(rows: Sequence[Row], centers: Sequence[Group]) -> list[Step]:
+def flow_steps(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> list[Step]:
     """STROBE item 13: what each step kept, and what it excluded and why, for all centers and each."""
     by_step: dict[tuple[int, str, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -23,8 +25,10 @@ def flow_steps(rows: Sequence[Row], centers: Sequence[Group]) -> list[Step]:
     steps = []
     for (_, step, unit), found in sorted(by_step.items(), key=lambda item: item[0][0]):
         reasons = sorted({row["reason"] for row in found if row["reason"] and row["excluded"]})
-        kept = tuple(str(_kept(found, group)) for group in centers)
-        excluded = tuple((r, tuple(str(_excluded(found, r, group)) for group in centers)) for r in reasons)
+        kept = tuple(shown(group.name, _kept(found, group)) for group in centers)
+        excluded = tuple(
+            (r, tuple(shown(group.name, _excluded(found, r, group)) for group in centers)) for r in reasons
+        )
         steps.append(Step(step, unit, kept, excluded))
     return steps
 
@@ -41,46 +45,67 @@ def flow(steps: Sequence[Step], centers: Sequence[Group]) -> Table:
     return Table(caption, columns, tuple(lines), text_columns=(0, 1), is_folded=True)
 
 
-def complications(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
+def complications(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> Table:
     """Events by class, and the scale and grade the class comes from."""
     counts: dict[tuple[str, str, str], dict[str | None, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows:
         for center in (None, row["center_id"]):
             counts[row["class"], row["scale"], row["grade"]][center] += row["counted"]
     lines = tuple(
-        Line((*key, *(str(found[g.center_id]) for g in centers))) for key, found in sorted(counts.items())
+        Line((*key, *(shown(group.name, found[group.center_id]) for group in centers)))
+        for key, found in sorted(counts.items())
     )
     columns = ("Class", "Scale", "Grade", *(g.label for g in centers))
     return Table("Events by class, scale and grade", columns, lines, text_columns=(0, 1, 2))
 
 
-def checks(rows: Sequence[Row]) -> Table:
-    """Quality checks of the run, violated ones marked."""
+def listing(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
+    """Every complication in a line of its own, without ids."""
+    names = {group.center_id: group.label for group in centers}
+    lines = tuple(_listed(row, names) for row in rows)
+    columns = ("Event", "Class", "Scale and grade", "Center", "Days from session")
+    return Table("Listing, for the study team", columns, lines, text_columns=(0, 1, 2, 3), is_folded=True)
+
+
+def _listed(row: Row, names: Mapping[str | None, str]) -> Line:
+    graded = " ".join(str(part) for part in (row["scale"], row["grade"]) if part is not None)
+    return Line(
+        (
+            (row["event_concept"] or "not coded").replace("_", " "),
+            row["class"] or "not classed",
+            graded or "no scale",
+            names[row["center_id"]],
+            _number(row["days_from_session"]),
+        )
+    )
+
+
+def checks(rows: Sequence[Row], *, shows_counts: bool) -> Table:
+    """Quality checks of the run, violated ones marked; counts of rows are for the team alone."""
+    columns = ("Check", "Severity", "Result", *(("Violations", "Of") if shows_counts else ()))
     lines = tuple(
         Line(
             (
                 row["check_name"].replace("_", " "),
                 row["severity"],
                 row["status"],
-                _number(row["violations"]),
-                _number(row["denominator"]),
+                *([_number(row["violations"]), _number(row["denominator"])] if shows_counts else []),
             ),
             tone="" if row["status"] == "passed" else "attention",
         )
         for row in rows
     )
-    columns = ("Check", "Severity", "Result", "Violations", "Of")
     return Table("Quality checks of this run", columns, lines, text_columns=(0, 1, 2))
 
 
-def unmapped(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
+def unmapped(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> Table:
     """Codes in use that mean no concept of the study, by center."""
     found = {row["center_id"]: row for row in rows}
     lines = []
     for group in centers:
         if group.center_id is not None:
             row = found.get(group.center_id, {"codes": 0, "resources": 0})
-            lines.append(Line((group.label, str(row["codes"]), str(row["resources"]))))
+            lines.append(Line((group.label, str(row["codes"]), shown(group.name, row["resources"]))))
     return Table("Codes without a meaning in the study", ("Center", "Codes", "Uses"), tuple(lines))
 
 

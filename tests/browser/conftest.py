@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from outcomes.disclosure import TEAM
 from outcomes.report.page import render
 from service.configuration import load_settings
 from service.demo.server import DemoServer
@@ -102,7 +103,7 @@ def reports(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Repor
     file = folder / "planted.html"
     columns = plant_in_release(current_release(settings.warehouse_folder) / MART_FILE, folder / MART_FILE)
     with open_mart(settings.warehouse_folder) as mart:
-        facts = report_facts(settings, mart, _now())
+        facts = report_facts(settings, mart, _now(), TEAM)
     named = replace(
         facts,
         study=f"{facts.study} {CANARY}",

@@ -1,11 +1,12 @@
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from outcomes_testbed import curative, scores
 
 from outcomes.plots.canvas import Drawing
-from outcomes.plots.curves import CurveLine, CurveText, curve_plot, cut, ticks
+from outcomes.plots.curves import CurveLine, CurveText, curve_plot, ticks
 from outcomes.plots.pain import PainTime, pain_plot
 from outcomes.report.clinical import curve_line
 from outcomes.survival import kaplan_meier
@@ -79,13 +80,11 @@ def test_curve_shows_the_numbers_at_risk() -> None:
     assert "91 percent at 12 months" in svg
 
 
-def test_a_curve_is_cut_where_fewer_than_the_threshold_are_at_risk() -> None:
+def test_a_curve_without_numbers_at_risk_is_drawn_without_them() -> None:
     whole = control(*curative())
-    short = cut(whole, 5)
-    assert min(point.at_risk for point in short.points) >= 5
-    assert short.points == whole.points[: len(short.points)]
-    assert whole.points[len(short.points)].at_risk < 5
-    assert cut(whole, 0) == whole
+    silent = CurveLine("All", tuple(replace(p, at_risk=None, censored=None) for p in whole.points[:4]))
+    assert "Lesions at risk" not in drawn(silent, shows_patients=False).wide
+    assert "Lesions at risk" in drawn(whole).wide
 
 
 @pytest.mark.parametrize("rows", [[], [(3.0, True)], [(0.0, False)], [(400.0, False)]])

@@ -13,6 +13,7 @@ from outcomes_testbed import RUN, empty_core, fill_core
 
 from mappings.errors import WarehouseError
 from mappings.terminology import MappedCode
+from outcomes.disclosure import TEAM, shared_audience
 from outcomes.metric import load_metrics
 from outcomes.publication import load_publications
 from outcomes.refresh import refresh
@@ -57,6 +58,7 @@ FACTS = ReportFacts(
         ),
     ),
     is_synthetic=True,
+    audience=TEAM,
     config_fingerprint="f" * 64,
     codes=(MappedCode("a", "http:--snomed", "26782000", "procedure", "cryoablation", ""),),
     publications=load_publications(Path("config/publications")),
@@ -163,7 +165,7 @@ def test_every_metric_is_defined_with_its_sql_and_checksum(page: Page, text: str
 
 
 def test_a_metric_without_a_place_of_its_own_still_appears(mart: Mart) -> None:
-    published = read_published(mart)
+    published = read_published(mart, TEAM)
     added = published.metrics["lesions"].model_copy(update={"metric": "brand_new", "title": "Brand new"})
     counted = published.results.get("lesions", "count")
     assert counted is not None
@@ -251,3 +253,35 @@ def test_an_empty_cohort_still_gives_a_report(warehouse: Warehouse) -> None:
 def test_a_release_without_results_is_refused(warehouse: Warehouse) -> None:
     with pytest.raises(WarehouseError, match="no results"):
         render(warehouse, FACTS)
+
+
+@pytest.fixture(scope="module")
+def shared(mart: Mart) -> str:
+    return render(mart, replace(FACTS, audience=shared_audience(5)))
+
+
+def test_a_shared_report_shows_no_small_count_and_nothing_that_gives_one_away(shared: str) -> None:
+    page = Page(shared)
+    assert page.open == []
+    assert page.has_row("Patients, n", "74", "45", "29")
+    assert page.has_row("Major, per lesion (95% CI)", "*", "*", "*")
+    # 9 complications in all: 7 minor ones would tell the 2 major ones.
+    assert page.has_row("Minor, per lesion (95% CI)", "*", "*", "*")
+    counts = [cell for row in page.rows for cell in row[1:] if re.fullmatch(r"[1-4]/\d+ .*", cell)]
+    assert counts == []
+
+
+def test_a_shared_report_has_no_dots_no_listing_and_no_history(text: str, shared: str) -> None:
+    assert "Each dot is a patient" in text
+    assert "Each dot is a patient" not in shared
+    assert "Listing, for the study team" in text
+    assert "Listing, for the study team" not in shared
+    assert "history" in Page(text).ids
+    assert "history" not in Page(shared).ids
+    assert "Lesions at risk</text>" not in shared
+
+
+def test_the_figures_of_a_shared_report_hide_the_same(mart: Mart) -> None:
+    results = [*read_published(mart, shared_audience(5)).results]
+    assert {r.value for r in results if r.metric == "complications_major"} == {None}
+    assert not [r for r in results if r.numerator in (1, 2, 3, 4)]
