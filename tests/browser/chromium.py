@@ -17,6 +17,8 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+# axe reads every cell of the page, on a machine that does other work as well.
+SCRIPT_SECONDS = 300
 
 Theme = Literal["light", "dark"]
 
@@ -81,7 +83,8 @@ def chromium(profile: Path) -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(str(CHROMEDRIVER)))
     try:
-        driver.set_script_timeout(120)
+        driver.set_script_timeout(SCRIPT_SECONDS)
+        driver.command_executor.client_config.timeout = SCRIPT_SECONDS + 30
         yield Browser(driver)
     finally:
         driver.quit()
