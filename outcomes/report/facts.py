@@ -89,7 +89,7 @@ class Published:
         """The rows of one curve in a list of its own; an empty list where there is none."""
         wanted = (metric, name, group)
         rows = [row for row in self.rows["curves"] if (row["metric"], row["curve"], row["group"]) == wanted]
-        shown = self.disclosure.curve(rows)
+        shown: list[Mapping[str, Any]] = [*self.disclosure.curve(rows)] if rows else []
         return [shown] if shown else []
 
     def linked(self, *metrics: str) -> tuple[tuple[str, str], ...]:

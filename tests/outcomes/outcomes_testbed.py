@@ -38,7 +38,8 @@ CREATE TABLE core.lesion (lesion_key TEXT, center_id TEXT, patient_key TEXT, lev
 CREATE TABLE core.local_control (local_control_key TEXT, center_id TEXT, patient_key TEXT, lesion_key TEXT,
     months_from_treatment DOUBLE, status TEXT, is_usable BOOLEAN);
 CREATE TABLE core.complication (complication_key TEXT, center_id TEXT, patient_key TEXT, session_key TEXT,
-    class TEXT, scale TEXT, grade TEXT);
+    class TEXT, scale TEXT, grade TEXT, event_concept TEXT,
+    days_from_session BIGINT);
 CREATE TABLE core.flow (center_id TEXT, step_order INTEGER, step TEXT, unit TEXT, kept BIGINT,
     excluded BIGINT, reason TEXT);
 """
@@ -259,6 +260,8 @@ def _complication(row: Mapping[str, str]) -> Row:
         "session_key": f"{_key(row)}/{row['procedure_date']}",
         "class": row["complication"],
         "scale": "CIRSE 2017",
+        "event_concept": "paresthesia",
+        "days_from_session": 1,
         "grade": row["cirse_grade"],
     }
 
