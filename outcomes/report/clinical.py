@@ -121,9 +121,9 @@ def control(published: Published, centers: Sequence[Group]) -> Section:
         "Local control",
         "Only assessments linked to the lesion count; an assessment of the whole disease does not.",
         (
-            _survival_plot(published, SURVIVAL, LESION_TEXT),
+            *_survival_plot(published, SURVIVAL, LESION_TEXT),
             estimates.figures("Lesions treated with curative intent", wanted, results, centers),
-            _incidence_plot(published),
+            *_incidence_plot(published),
             estimates.figures("Over time, by lesion", over_time, results, centers),
         ),
     )
@@ -152,7 +152,7 @@ def survival(published: Published, centers: Sequence[Group]) -> Section:
     lead = "From the index treatment to death from any cause; who was last seen alive is counted until then."
     table = estimates.figures("Overall survival", wanted, published.results, centers)
     plot = _survival_plot(published, "overall_survival", text)
-    return Section("survival", "Survival", lead, (plot, table))
+    return Section("survival", "Survival", lead, (*plot, table))
 
 
 SURVIVAL, PROGRESSION = "local_control_survival", "local_progression"
@@ -166,16 +166,20 @@ LESION_TEXT = CurveText(
 )
 
 
-def _survival_plot(published: Published, metric: str, text: CurveText) -> Plot:
+def _survival_plot(published: Published, metric: str, text: CurveText) -> tuple[Plot, ...]:
+    """The figure, or nothing where the audience may see no curve."""
     lines = [curve_line("All centers", curve_of(rows)) for rows in published.curve(metric, "survival")]
-    return Plot(
+    if not lines:
+        return ()
+    figure = Plot(
         curve_plot(lines, text, shows_patients=not published.is_shared),
         "Kaplan-Meier estimate with 95% confidence band (log-log, Greenwood); tick marks: last looks.",
         published.linked(metric),
     )
+    return (figure,)
 
 
-def _incidence_plot(published: Published) -> Plot:
+def _incidence_plot(published: Published) -> tuple[Plot, ...]:
     text = CurveText(
         name="incidence",
         title="Local progression with death competing",
@@ -190,11 +194,14 @@ def _incidence_plot(published: Published) -> Plot:
         for label, name in causes
         for rows in published.curve(PROGRESSION, name)
     ]
-    return Plot(
+    if not lines:
+        return ()
+    figure = Plot(
         curve_plot(lines, text, shows_patients=False),
         "Aalen-Johansen estimates with 95% confidence bands: who dies can have no later progression.",
         published.linked(PROGRESSION),
     )
+    return (figure,)
 
 
 def curve_line(label: str, curve: Curve) -> CurveLine:
