@@ -94,7 +94,9 @@ class Disclosure:
 
     def _shows_all_of(self, result: MetricResult) -> bool:
         if is_detail(result):
-            return compares(result) and result.metric not in self.metrics_with_hidden
+            # Of categories the centers' counts are hidden; a difference and a pooled share would tell them.
+            is_whole = compares(result) and "[" not in result.statistic
+            return is_whole and result.metric not in self.metrics_with_hidden
         return not _names_one_of(self.cells, result)
 
     def _shown(self, result: MetricResult, kind: str) -> int | None:

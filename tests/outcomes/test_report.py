@@ -285,6 +285,9 @@ def test_the_figures_of_a_shared_report_hide_the_same(mart: Mart) -> None:
     results = [*read_published(mart, shared_audience(5)).results]
     assert {r.value for r in results if r.metric == "complications_major"} == {None}
     assert not [r for r in results if r.numerator in (1, 2, 3, 4)]
+    # A pooled share and a difference between centers would give the hidden counts of the centers away.
+    compared = [r for r in results if r.metric == "responders_1m" and r.statistic.startswith("difference[")]
+    assert [r.value for r in compared] == [None] * 3
 
 
 def test_curves_that_may_not_be_shown_are_left_out(mart: Mart) -> None:
