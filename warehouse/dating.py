@@ -17,7 +17,7 @@ Undated = Literal["missing", "constant"]
 
 
 def undated(warehouse: Warehouse, center_id: str, resource_type: str) -> Undated | None:
-    """Why the dates of a type cannot be trusted: some are missing, or more than `FEW` are all the same."""
+    """Why the dates of a type cannot be trusted: some are missing, or `FEW` and more are all the same."""
     (row,) = warehouse.rows(
         "SELECT count(*) AS heads, count(last_updated) AS dated, count(DISTINCT last_updated) AS dates "
         "FROM ops.head WHERE center_id = ? AND resource_type = ?",
@@ -35,4 +35,4 @@ def undated_among(dates: Sequence[dt.datetime | None]) -> Undated | None:
 def _judged(resources: int, dated: int, dates: int) -> Undated | None:
     if dated < resources:
         return "missing"
-    return "constant" if resources > FEW and dates == 1 else None
+    return "constant" if resources >= FEW and dates == 1 else None
