@@ -14,7 +14,7 @@ from typing import Any
 import simplejson
 
 from ingest.decode import JsonObject
-from ingest.gate import Issue
+from ingest.gate import Issue, has_id
 from ingest.resource_types import ResourceType
 
 # CodeableConcept, Coding, Quantity, Period, Reference, CodeableReference and their primitive parts.
@@ -28,17 +28,23 @@ _EXTENSION_VALUES = frozenset(
      "valueDecimal", "valueInteger", "valueQuantity", "valueReference"}
 )  # fmt: skip
 _META = ("versionId", "lastUpdated")
+# A hundred times the largest that a study's minimum has a use for; the database reads a text like this whole.
+MAX_KEPT_BYTES = 1024 * 1024
 # What stays of a Reference that has an identifier alone: that there was one, so that it can be counted.
 _LOGICAL: JsonObject = {"identifier": {}}
 
 
 @dataclass(frozen=True, slots=True)
 class Minimised:
-    """A resource's stored text, the SHA-256 of that text without meta, and what forbids using it."""
+    """A resource's stored text, the SHA-256 of that text without meta, and what forbids using it.
+
+    Of one that `is_too_large` the text is its type and id alone; the hash is still that of all of it.
+    """
 
     body: str
     content_hash: str
     issues: tuple[Issue, ...]
+    is_too_large: bool = False
 
 
 def minimise(resource: Mapping[str, Any], kept: ResourceType) -> Minimised:
@@ -52,7 +58,15 @@ def minimise(resource: Mapping[str, Any], kept: ResourceType) -> Minimised:
     content_hash = hashlib.sha256(canonical(content).encode("ascii")).hexdigest()
     meta = _meta(resource.get("meta"))
     body = canonical({**content, "meta": meta} if meta else content)
+    if len(body) > MAX_KEPT_BYTES:
+        return _too_large(resource, kept, content_hash)
     return Minimised(body, content_hash, tuple(reducer.issues))
+
+
+def _too_large(resource: Mapping[str, Any], kept: ResourceType, content_hash: str) -> Minimised:
+    told = {"resourceType": kept.name} | ({"id": resource["id"]} if has_id(resource) else {})
+    issue = Issue("size", kept.name, f"more than {MAX_KEPT_BYTES} bytes of it would have to be kept")
+    return Minimised(canonical(told), content_hash, (issue,), is_too_large=True)
 
 
 def canonical(value: object) -> str:

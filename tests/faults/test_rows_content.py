@@ -9,6 +9,7 @@ import pytest
 from ingest.client import FhirClient
 from ingest.decode import MAX_DEPTH
 from ingest.instant import instant
+from ingest.minimise import MAX_KEPT_BYTES
 from ingest.search import walk
 from ingest.stream import lines
 from mappings.errors import ServerError
@@ -61,6 +62,37 @@ def only_these_are_bad(place: Place, bad: set[str], rule: str | None = None) -> 
 NUMBER = (b'"value": 10%d', b'"value": %s')
 UNIT = (b'"value": 10%d, "unit": "{score}"', b'"value": 7, "unit": "%s"')
 DATE = (b'"effectiveDateTime": "2020-06-%d"', b'"effectiveDateTime": %s')
+
+
+@pytest.mark.row(38)
+def test_a_resource_over_the_cap_goes_to_quarantine_alone_and_its_older_version_stays(
+    place: Place, fired: Fired
+) -> None:
+    place.sync()
+    before = place.heads()
+
+    def grow(bundle: Resource) -> None:
+        for entry in bundle["entry"]:
+            if entry["resource"]["id"] == "pain-p1":
+                entry["resource"]["valueQuantity"]["unit"] = "CANARY" + "x" * MAX_KEPT_BYTES
+
+    fault = fired(place.server.add(Fault(observations, edited(grow), 9)))
+    place.night()
+    for key in ("p1", "p2"):
+        place.server.put(observation(f"pain-{key}", key, 3))
+    report = place.sync()
+    (told,) = place.warehouse.rows("SELECT * FROM ops.quarantine")
+    assert (report.status, report.counts["Observation"].quarantined) == ("complete", 1)
+    assert (told["resource_id"], told["rule"], told["is_open"]) == ("pain-p1", "size", True)
+    assert len(told["body"]) < 100
+    after = place.heads()
+    assert {key for key in before if after[key] != before[key]} == {("Observation", "pain-p2")}
+    fault.times = 0
+    place.night()
+    place.server.put(observation("pain-p1", "p1", 3))
+    place.sync()
+    assert place.warehouse.rows("SELECT 1 FROM ops.quarantine WHERE is_open") == []
+    assert place.heads()["Observation", "pain-p1"] != before["Observation", "pain-p1"]
 
 
 @pytest.mark.row(39)
