@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mappings.errors import WarehouseError
+from warehouse.disk import disk_errors
 
 
 class ExportFolder:
@@ -19,7 +20,8 @@ class ExportFolder:
         """An empty file that only its owner can read."""
         self._files += 1
         path = self._path / f"{self._files}.ndjson"
-        path.touch(mode=0o600, exist_ok=False)
+        with disk_errors("A file of an export could not be made"):
+            path.touch(mode=0o600, exist_ok=False)
         return path
 
 

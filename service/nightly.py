@@ -201,19 +201,19 @@ def _run(night: Night, warehouse: Warehouse, kind: RunKind) -> Iterator[_Run]:
             config_fingerprint=config_fingerprint(night.settings.folder),
         )
     )
-    note_status(warehouse)
     log, began = structlog.get_logger().bind(run_id=run.run_id, kind=kind), night.clock()
     log.info("run started")
     try:
+        note_status(warehouse)
         yield run
     except BaseException as error:
         run.status, run.message = _ending(error)
         raise
     finally:
         finish_run(warehouse, run.run_id, status=run.status, now=night.clock(), message=run.message)
-        note_status(warehouse)
         seconds = round((night.clock() - began).total_seconds(), 3)
         log.info("run ended", status=run.status, seconds=seconds, message=run.message)
+        note_status(warehouse)
 
 
 def _log_work(run_id: int, tables: Sequence[BuiltTable], checks: Sequence[CheckResult]) -> None:

@@ -16,6 +16,7 @@ from mappings.errors import NothingPublishedError, WarehouseError
 from service.settings import Settings
 from service.wall_clock import WallClockTrigger
 from warehouse.connection import Warehouse
+from warehouse.disk import disk_errors
 from warehouse.health import (
     LastRelease,
     OpenFaults,
@@ -74,15 +75,10 @@ def note_status(warehouse: Warehouse) -> None:
     )
     path = _path(warehouse.folder)
     aside = path.with_suffix(".new")
-    try:
+    with disk_errors(f"{path} cannot be written"):
         aside.touch(mode=0o600)
         aside.write_bytes(_STATUS.dump_json(status, indent=2))
         aside.replace(path)
-    except OSError as error:
-        raise WarehouseError(
-            f"{path} cannot be written ({error.strerror}).",
-            "make room there, then run again: what has landed is kept.",
-        ) from None
 
 
 def read_status(folder: Path) -> Status:

@@ -178,7 +178,7 @@ def _add_step(transaction: Transaction, unit: Unit, counts: LandCounts) -> None:
 
 
 def _remove_unless_listed(warehouse: Warehouse, written: Segment) -> None:
-    # When not even the ledger can be read the file stays: unlisted it is ignored, listed it is needed.
-    with contextlib.suppress(WarehouseError):
+    # Where the ledger cannot be read, or the disk refuses, it stays: unlisted it is ignored, listed needed.
+    with contextlib.suppress(WarehouseError, OSError):
         if not is_listed(warehouse, written):
             (warehouse.folder / written.path).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from mappings.errors import WarehouseBusyError
+from warehouse.disk import disk_errors
 
 Purpose = Literal["run", "serve"]
 FILES: Mapping[Purpose, str] = {"run": "lock", "serve": "serve.lock"}
@@ -32,23 +33,31 @@ class FolderLock:
         A `serve` locks a file of its own: between its nights others may work on the warehouse.
         """
         path = folder / FILES[purpose]
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise WarehouseBusyError(
-                f"Another {purpose} holds the warehouse: {path} is locked (process {holder or 'unknown'}).",
-                f"Wait for that {purpose} to end, or stop it. Deleting the lock file does not free it.",
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+        with disk_errors(f"The warehouse cannot be locked by {path}"):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                _take(descriptor, path, purpose)
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+            except BaseException:
+                os.close(descriptor)  # left open, it would keep the lock as long as this process lives
+                raise
         return cls(descriptor)
 
     def release(self) -> None:
         """Free the lock; the file stays, since removing it would let two processes lock two files."""
         os.close(self._descriptor)
+
+
+def _take(descriptor: int, path: Path, purpose: Purpose) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+        raise WarehouseBusyError(
+            f"Another {purpose} holds the warehouse: {path} is locked (process {holder or 'unknown'}).",
+            f"Wait for that {purpose} to end, or stop it. Deleting the lock file does not free it.",
+        ) from None
 
 
 def holder(folder: Path) -> str:

@@ -16,6 +16,7 @@ from mappings.errors import ConfigError
 from warehouse.audit import Event, append
 from warehouse.connection import Warehouse
 from warehouse.dictionary import describe_mart, write_dictionary
+from warehouse.disk import disk_errors
 from warehouse.manifest import verify_manifest, write_manifest
 from warehouse.mart import open_release
 from warehouse.pseudonym import key_fingerprint
@@ -70,11 +71,12 @@ class Release:
 def publish(warehouse: Warehouse, publish_input: PublishInput) -> Release:
     """Publish the committed tables as the new current release.
 
-    Raises SqlFileError for a column that may not leave the warehouse, ConfigError for a missing key.
+    Raises SqlFileError for a column that may not leave the warehouse, ConfigError for a missing key,
+    WarehouseError when the disk refuses: readers have the old release or the new one, whole, all the same.
     """
     if publish_input.keep < FEWEST_KEPT:
         raise ConfigError(f"At least {FEWEST_KEPT} releases must be kept.", "Raise keep_releases.")
-    with warehouse.exclusive() as connection:
+    with warehouse.exclusive() as connection, disk_errors("The release could not be written"):
         tables = plan_release(connection)
         number = next_number(warehouse.folder)
         staging = begin_release(warehouse.folder, number)
@@ -87,6 +89,7 @@ def publish(warehouse: Warehouse, publish_input: PublishInput) -> Release:
         path = finish_release(warehouse.folder, staging, number)
         release = Release(number, path, publish_input.run_id, publish_input.now, written.rows)
         _note(warehouse, release, publish_input)
+    with warehouse.exclusive(), disk_errors("An old release could not be removed"):
         prune(warehouse.folder, publish_input.keep)
     return release
 
@@ -144,7 +147,7 @@ def roll_back(warehouse: Warehouse, number: int, now: dt.datetime) -> None:
     Raises NothingPublishedError when it is not kept, WarehouseError when it is not whole. The next refresh
     publishes a newer release, and readers see that one.
     """
-    with warehouse.exclusive():
+    with warehouse.exclusive(), disk_errors("The release could not be made the current one"):
         folder = release_folder(warehouse.folder, number)
         verify_manifest(folder)
         before = current_release(warehouse.folder).name

@@ -4,6 +4,7 @@ A segment counts only when `ops.segment` lists it; any other file under `raw/` i
 ignored and overwritten. Files are readable by every engine that reads Parquet.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from mappings.errors import ConfigError, WarehouseError
 from warehouse.connection import Transaction, Warehouse
+from warehouse.disk import disk_errors
 
 _SCHEMA = pa.schema(
     [
@@ -55,20 +57,20 @@ def write_segment(folder: Path, path: str, columns: Mapping[str, Sequence[object
     """Write the columns of a raw segment durably under `folder`, replacing an unlisted leftover."""
     target = folder / path
     staging = target.with_suffix(".writing")
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        versions = pa.table({name: _array(name, values) for name, values in columns.items()}, schema=_SCHEMA)
-        pq.write_table(versions, staging, compression="zstd")
-        sync_to_disk(staging)
-        staging.replace(target)
-        sync_to_disk(target.parent)
-    except OSError as error:
-        staging.unlink(missing_ok=True)
-        raise WarehouseError(
-            f"A raw segment could not be written: {error.strerror or type(error).__name__}.",
-            "Check the free space and the health of the disk, then run again.",
-        ) from None
-    return Segment(path, versions.num_rows, checksum(target))
+    with disk_errors("A raw segment could not be written"):
+        try:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            arrays = {name: _array(name, values) for name, values in columns.items()}
+            versions = pa.table(arrays, schema=_SCHEMA)
+            pq.write_table(versions, staging, compression="zstd")
+            sync_to_disk(staging)
+            staging.replace(target)
+            sync_to_disk(target.parent)
+        except OSError:
+            with contextlib.suppress(OSError):  # a leftover is ignored and overwritten
+                staging.unlink(missing_ok=True)
+            raise
+        return Segment(path, versions.num_rows, checksum(target))
 
 
 def _array(name: str, values: Sequence[object]) -> pa.Array:
@@ -110,7 +112,10 @@ def require_intact(transaction: Transaction, folder: Path, paths: Collection[str
 
 
 def _is_intact(path: Path, sha256: str | None) -> bool:
-    return path.is_file() and checksum(path) == sha256
+    try:
+        return path.is_file() and checksum(path) == sha256
+    except OSError:  # what the disk cannot read is as good as missing
+        return False
 
 
 def is_listed(warehouse: Warehouse, segment: Segment) -> bool:

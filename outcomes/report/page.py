@@ -14,6 +14,7 @@ from outcomes.report.facts import Mart, ReportFacts, read_published
 from outcomes.report.parts import groups
 from outcomes.report.sections import sections
 from outcomes.report.summary import news, tiles
+from warehouse.disk import disk_errors
 
 
 def write_report(mart: Mart, target: Path, facts: ReportFacts) -> Path:
@@ -44,15 +45,19 @@ def render(mart: Mart, facts: ReportFacts) -> str:
 
 
 def write_private(target: Path, content: str | bytes) -> None:
-    """Write text (as UTF-8) or bytes beside `target` with mode 0600, flush to disk and move into place."""
+    """Write text (as UTF-8) or bytes beside `target` with mode 0600, flush to disk and move into place.
+
+    Raises WarehouseError when the disk refuses; the file that was there stays.
+    """
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with disk_errors(f"{target} could not be written"):
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(target)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise

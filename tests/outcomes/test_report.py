@@ -22,6 +22,7 @@ from outcomes.report.page import render, write_private, write_report
 from outcomes.report.parts import Table, groups
 from outcomes.report.sections import further, sections
 from outcomes.results import Results
+from tests.properties.failing_files import FailingDisk, refuses
 from warehouse.connection import Warehouse
 from warehouse.mart import Mart, open_mart
 from warehouse.publish import PublishInput, publish
@@ -239,6 +240,23 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_draft(tmp_path: Path) -
         write_private(target, "broken \ud800")
     assert target.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_whatever_write_fails_the_old_report_stays(tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    target.write_text("old", encoding="utf-8")
+    failed = []
+    for nth in range(1, 20):
+        disk = FailingDisk(tmp_path, nth)
+        with pytest.MonkeyPatch.context() as patch:
+            disk.install(patch)
+            if not refuses(lambda: write_private(target, "new")):
+                break
+        failed.append(disk.failed)
+        assert target.read_text(encoding="utf-8") == "old"
+        assert list(tmp_path.iterdir()) == [target]
+    assert failed == ["open", "write", "fsync", "replace"]
+    assert target.read_text(encoding="utf-8") == "new"
 
 
 def test_an_empty_cohort_still_gives_a_report(warehouse: Warehouse) -> None:

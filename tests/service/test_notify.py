@@ -14,6 +14,7 @@ from service.configuration import load_settings
 from service.demo.workplace import prepare
 from service.notify import told
 from service.settings import Settings
+from tests.properties.failing_files import FailingDisk
 
 NOW = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 URLS = {"a": "http://127.0.0.1:9/a", "b": "http://127.0.0.1:9/b"}
@@ -122,6 +123,23 @@ def test_a_failure_is_told_where_nothing_can_be_kept(site: Site) -> None:
         site.night(FULL)
     assert [log["event"] for log in logs] == ["notification state not kept"]
     assert len(site.heard()) == 1
+
+
+def test_whatever_write_fails_the_error_of_the_step_is_told(site: Site) -> None:
+    folder, failed = site.settings.warehouse_folder, []
+    for nth in range(1, 20):
+        (folder / "notified.new").unlink(missing_ok=True)
+        disk = FailingDisk(folder, nth)
+        with capture_logs() as logs, pytest.MonkeyPatch.context() as patch:
+            disk.install(patch)
+            with pytest.raises(WarehouseError, match=FULL.message):
+                site.night(FULL)
+        if not disk.failed:
+            break
+        failed.append(disk.failed)
+        assert [log["event"] for log in logs] == ["notification state not kept"]
+    assert failed == ["open", "open", "write", "replace"]
+    assert len(site.heard()) == 5
 
 
 def test_the_command_does_not_get_the_secrets_of_the_environment(
