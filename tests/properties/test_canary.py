@@ -74,22 +74,22 @@ def _sign_in_with_secrets(here: Place, center_id: str) -> None:
     config.write_text(told, encoding="utf-8")
 
 
-def command(here: Place, *arguments: str) -> tuple[int, str]:
+def command(config: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """The exit code of `cryocohort ...` and everything it said."""
     ran = subprocess.run(
-        [sys.executable, "-m", "service", *arguments, "--config", str(here.config)],
+        [sys.executable, "-m", "service", *arguments, "--config", str(config)],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "COLUMNS": "200"},
+        env={**os.environ, "COLUMNS": "200", **environment},
     )
     return ran.returncode, ran.stdout + ran.stderr
 
 
-def mart_text(here: Place) -> str:
+def mart_text(data: Path) -> str:
     """Every table, column name, comment and row of the release."""
-    with open_mart(here.data) as mart:
+    with open_mart(data) as mart:
         tables = mart.rows("SELECT schema_name AS s, table_name AS t FROM duckdb_tables()")
         rows = [mart.rows(f'FROM "{each["s"]}"."{each["t"]}"') for each in tables]
     return repr((tables, rows))
@@ -103,17 +103,17 @@ def asked_urls(here: Place) -> list[str]:
 def test_a_whole_night_tells_nothing_that_was_planted(here: Place) -> None:
     said = {}
     for arguments in (["sync"], ["refresh"], ["report"], ["status", "--json"], ["status"], ["sync"]):
-        code, said[" ".join(arguments)] = command(here, *arguments)
+        code, said[" ".join(arguments)] = command(here.config, *arguments)
         # Not healthy is a fair thing to say of nights of long ago.
         assert code == 0 or arguments[0] == "status", said[" ".join(arguments)]
-    said["sql"] = command(here, "sql", "FROM core.patient")[1]
+    said["sql"] = command(here.config, "sql", "FROM core.patient")[1]
     report = here.settings.report_file
     said |= {path.name: path.read_text(encoding="utf-8") for path in report.parent.iterdir()}
     said |= {path.name: path.read_text(encoding="utf-8") for path in here.data.glob("*.json")}
-    said["release"] = mart_text(here)
+    said["release"] = mart_text(here.data)
     for number, arguments in enumerate((["--format", "csv"], ["--format", "csv", "--safe-harbor"])):
         folder = here.data.parent / f"export-{number}"
-        code, said[" ".join(arguments)] = command(here, "export", str(folder), *arguments)
+        code, said[" ".join(arguments)] = command(here.config, "export", str(folder), *arguments)
         assert code == 0
         said |= {f"{number} {path.name}": path.read_text(encoding="utf-8") for path in folder.iterdir()}
     said["urls"] = "\n".join(asked_urls(here))
@@ -136,8 +136,8 @@ def test_a_night_of_failures_tells_nothing_and_follows_no_link_away(here: Place)
         faults = {center_id: _failures(away) for center_id in here.servers}
         for center_id, server in here.servers.items():
             server.arm(faults[center_id])
-        code, said = command(here, "sync")
-        status = command(here, "status", "--json")[1]
+        code, said = command(here.config, "sync")
+        status = command(here.config, "status", "--json")[1]
         fired = [fault.fired for each in faults.values() for fault in each]
         assert code == 12, said
         assert min(fired) > 0
