@@ -12,6 +12,7 @@ from warehouse.publish import current_release, publish
 from warehouse.runs import finish_run
 
 
+@pytest.mark.row(70)
 def test_whatever_write_fails_readers_have_a_whole_release_and_the_next_is_published(
     warehouse: Warehouse,
 ) -> None:
