@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.properties.configured_night import Place, place
@@ -95,6 +96,14 @@ def mart_text(data: Path) -> str:
     return repr((tables, rows))
 
 
+def file_text(path: Path) -> str:
+    """What a reader of the file sees, a compressed one too."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        return repr((table.schema, table.to_pylist()))
+    return path.read_text(encoding="utf-8")
+
+
 def asked_urls(here: Place) -> list[str]:
     return [each.target for server in here.servers.values() for each in server.requests]
 
@@ -108,7 +117,7 @@ def test_a_whole_night_tells_nothing_that_was_planted(here: Place) -> None:
         assert code == 0 or arguments[0] == "status", said[" ".join(arguments)]
     said["sql"] = command(here.config, "sql", "FROM core.patient")[1]
     report = here.settings.report_file
-    said |= {path.name: path.read_text(encoding="utf-8") for path in report.parent.iterdir()}
+    said |= {path.name: file_text(path) for path in report.parent.iterdir()}
     said |= {path.name: path.read_text(encoding="utf-8") for path in here.data.glob("*.json")}
     said["release"] = mart_text(here.data)
     for number, arguments in enumerate((["--format", "csv"], ["--format", "csv", "--safe-harbor"])):
