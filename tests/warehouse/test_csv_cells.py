@@ -18,11 +18,11 @@ STARTS = [*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
 
 @pytest.mark.parametrize("start", STARTS)
 def test_a_text_that_begins_like_a_formula_is_defused(start: str) -> None:
-    assert safe_cell(f"{start}1+1") == f"'{start}1+1"
+    assert safe_cell(f"{start}1+1") == f"'{start}1+1".replace("\r", "\n")
 
 
 @pytest.mark.parametrize(
-    "value", [-5, -0.5, Decimal("-7.10"), True, None, dt.date(2020, 1, 2), "24h", "a=b", ""]
+    "value", [-5, -0.5, Decimal("-7.10"), True, None, dt.date(2020, 1, 2), "24h", "a=b", "a\nb", ""]
 )
 def test_numbers_dates_and_other_texts_are_as_they_are(value: object) -> None:
     assert safe_cell(value) == value
@@ -36,7 +36,8 @@ def test_no_text_of_any_kind_starts_a_formula_and_every_number_can_be_read_back(
     [_, cells] = list(csv.reader(file))
     for value, cell in zip(row, cells, strict=True):
         if isinstance(value, str):
-            assert cell.removeprefix("'") == value or cell == value
+            text = value.replace("\r\n", "\n").replace("\r", "\n")
+            assert cell in (text, f"'{text}")
             assert not cell.startswith(tuple(STARTS))
         else:
             assert type(value)(cell) == value
