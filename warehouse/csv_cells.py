@@ -2,7 +2,7 @@
 
 OWASP, CSV injection: a cell that begins with = + - @, a tab, a carriage return or a line feed (or one of the
 full-width forms that some programs take for them) is executed by spreadsheets. An apostrophe before it makes
-it a text again. Cells that are numbers, dates or empty are never touched; line ends in a text become \n, since
+it a text again. Cells that are numbers, dates or empty are never touched; line ends in a text become \n:
 Python's writer does not quote a lone carriage return, and readers take it for the end of the row.
 """
 
