@@ -35,7 +35,6 @@ test-browser: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	CRYOCOHORT_SEED=$${CRYOCOHORT_SEED:-$$(date +%s)} CRYOCOHORT_EXAMPLES=200 $(BIN)/python -m pytest tests/properties -m soak
-	CRYOCOHORT_EXAMPLES=200 $(BIN)/python -m pytest tests/warehouse/test_readers.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

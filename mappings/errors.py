@@ -14,7 +14,7 @@
     │       └── ExpiredExportError 12   a center's server no longer holds an export it made for us
     ├── InvalidShareError          13   too large a share of the resources read was invalid
     ├── WarehouseError             14   the warehouse cannot be used as it stands
-    │   ├── WarehouseBusyError     14   another run holds the warehouse
+    │   ├── WarehouseBusyError     16   another run holds the warehouse
     │   └── NothingPublishedError  14   no release has been published yet
     └── FatalCheckError            15   a fatal quality check was violated; the release was withheld
 
@@ -103,6 +103,8 @@ class WarehouseError(CryocohortError):
 
 class WarehouseBusyError(WarehouseError):
     """Another run holds the warehouse."""
+
+    exit_code = 16
 
 
 class NothingPublishedError(WarehouseError):

@@ -21,9 +21,7 @@ from typing import Literal
 
 from warehouse.transaction import Row, Transaction
 
-Action = Literal[
-    "run", "configuration", "deletion", "publish", "rollback", "export", "reset", "backup", "restore"
-]
+Action = Literal["run", "configuration", "deletion", "publish", "rollback", "export", "backup", "restore"]
 START = hashlib.sha256(b"cryocohort audit log").hexdigest()
 
 

@@ -65,10 +65,10 @@ def test_status_before_any_run_says_what_to_do(study: Study) -> None:
     assert "cryocohort sync" in ended.stderr
 
 
-def test_a_warehouse_in_use_is_exit_14(study: Study) -> None:
+def test_a_warehouse_in_use_is_exit_16(study: Study) -> None:
     with open_warehouse(study.settings):
         ended = cryocohort("refresh", "--config", str(study.config))
-    assert ended.returncode == 14
+    assert ended.returncode == 16
     assert str(os.getpid()) in ended.stderr
 
 

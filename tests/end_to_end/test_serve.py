@@ -126,7 +126,7 @@ def test_of_two_services_started_at_once_one_works_and_the_other_names_it(served
         working = Serving(winner)
         working.until(event="complete", step="refresh")
         assert working.stop() == 0
-    assert loser.returncode == 14
+    assert loser.returncode == 16
     assert f"process {winner.pid}" in told
     assert [event["step"] for event in working.events if event["event"] == "complete"] == ["sync", "refresh"]
 
