@@ -16,6 +16,7 @@ from service.verbosity import CHOSEN, Verbosity
 EVENTS: Mapping[str, str] = {
     "run started": "A run has its number; the warehouse is held by it.",
     "run ended": "The run is closed in the ledger; `status` is that of `ops.run`, `message` what ended it.",
+    "step ended": "A step of the run is over, well or not; `made` counts as in `ops.run_step`.",
     "landed": "An answer of a center is durable: the unit of those planned in this step, and its counts.",
     "built": "A table was built or changed, and why (with `--verbose`).",
     "checked": "A quality check found something, or could not run (with `--verbose`).",

@@ -37,6 +37,7 @@ from outcomes.report.page import write_report
 from outcomes.results import MetricResult
 from service.settings import Settings
 from service.status import note_status
+from service.steps import StepClock
 from service.study import (
     ReconcileDemand,
     build_input,
@@ -97,9 +98,10 @@ class RefreshReport:
 
 @dataclass(slots=True)
 class _Run:
-    """The run under way: its number, and how it will be closed."""
+    """The run under way: its number, its steps, and how it will be closed."""
 
     run_id: int
+    steps: StepClock
     status: RunStatus = "complete"
     message: str = ""
 
@@ -144,17 +146,38 @@ def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> 
     with open_warehouse(settings) as warehouse, _run(night, warehouse, "refresh") as run:
         release_input = publish_input(settings, run.run_id, night.clock())
         require_known_keys(warehouse, release_input, accepted_keys)
-        with warehouse.transaction() as transaction:
-            tables = build(transaction, build_input(settings, run.run_id), folder=warehouse.folder)
-            results = refresh(transaction, run.run_id)
-            trace_run(transaction, run.run_id, tables_to_trace(), version=product_version())
-        checks = run_checks(warehouse, run.run_id)
+        tables, results = _build_and_compute(settings, warehouse, run)
+        with run.steps.step("check") as step:
+            checks = run_checks(warehouse, run.run_id)
+            step.made = len(checks)
         _log_work(run.run_id, tables, checks)
         _withhold_if_fatal(checks)
         # Closed before it is published, so that the release's own ledger does not call its run unfinished.
-        finish_run(warehouse, run.run_id, status="complete", now=night.clock())
-        release = publish(warehouse, release_input)
+        finish_run(warehouse, run.run_id, status="complete", now=night.clock(), steps=run.steps.ended)
+        with run.steps.step("publish") as step:
+            release = publish(warehouse, release_input)
+            step.made = len(release.tables)
     return RefreshReport(run.run_id, tables, checks, results, release)
+
+
+def _build_and_compute(
+    settings: Settings, warehouse: Warehouse, run: _Run
+) -> tuple[Sequence[BuiltTable], Sequence[MetricResult]]:
+    """The tables and every figure of them, in one transaction: a reader finds both of a run, or neither."""
+    with warehouse.transaction() as transaction:
+        with run.steps.step("build") as step:
+            tables = build(transaction, build_input(settings, run.run_id), folder=warehouse.folder)
+            step.made = _made(tables)
+        with run.steps.step("compute") as step:
+            results = refresh(transaction, run.run_id)
+            trace_run(transaction, run.run_id, tables_to_trace(), version=product_version())
+            step.made = len(results)
+    return tables, results
+
+
+def _made(tables: Sequence[BuiltTable]) -> int:
+    """How many were made or changed; the others were kept."""
+    return sum(bool(table.reasons) for table in tables)
 
 
 def report_night(night: Night, audience: AudienceName | None = None) -> Path:
@@ -192,15 +215,14 @@ def open_warehouse(settings: Settings) -> Warehouse:
 @contextmanager
 def _run(night: Night, warehouse: Warehouse, kind: RunKind) -> Iterator[_Run]:
     """Open a run in the ledger and close it as what it was, also when the block raises."""
-    run = _Run(
-        start_run(
-            warehouse,
-            kind=kind,
-            now=night.clock(),
-            version=product_version(),
-            config_fingerprint=config_fingerprint(night.settings.folder),
-        )
+    run_id = start_run(
+        warehouse,
+        kind=kind,
+        now=night.clock(),
+        version=product_version(),
+        config_fingerprint=config_fingerprint(night.settings.folder),
     )
+    run = _Run(run_id, StepClock(run_id, night.clock))
     log, began = structlog.get_logger().bind(run_id=run.run_id, kind=kind), night.clock()
     log.info("run started")
     try:
@@ -210,7 +232,14 @@ def _run(night: Night, warehouse: Warehouse, kind: RunKind) -> Iterator[_Run]:
         run.status, run.message = _ending(error)
         raise
     finally:
-        finish_run(warehouse, run.run_id, status=run.status, now=night.clock(), message=run.message)
+        finish_run(
+            warehouse,
+            run_id,
+            status=run.status,
+            now=night.clock(),
+            message=run.message,
+            steps=run.steps.ended,
+        )
         seconds = round((night.clock() - began).total_seconds(), 3)
         log.info("run ended", status=run.status, seconds=seconds, message=run.message)
         note_status(warehouse)
@@ -258,11 +287,13 @@ def _map_landed(
         return (), None
     flat_input = build_input(night.settings, run.run_id)
     try:
-        with warehouse.transaction() as transaction:
-            return build_flat(transaction, flat_input, folder=warehouse.folder), None
+        with run.steps.step("map") as step, warehouse.transaction() as transaction:
+            tables = build_flat(transaction, flat_input, folder=warehouse.folder)
+            step.made = _made(tables)
     except ViewError as error:
         run.message = error.message
         return (), error
+    return tables, None
 
 
 def _center_sync(run_id: int, center: CenterReport, now: dt.datetime) -> CenterSync:

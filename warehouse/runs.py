@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -11,6 +12,7 @@ from warehouse.connection import Row, Transaction, Warehouse
 RunKind = Literal["sync", "refresh", "nightly"]
 RunStatus = Literal["running", "complete", "incomplete", "failed", "withheld"]
 SyncStatus = Literal["complete", "incomplete"]
+StepName = Literal["map", "build", "compute", "check", "publish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class CenterSync:
     status: SyncStatus
     reason: str
     finished_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """One step of a run; `made` counts what it made (see `ops.run_step`), None when it failed."""
+
+    step: StepName
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    made: int | None
 
 
 def start_run(
@@ -87,11 +99,22 @@ def _end(transaction: Transaction, run_id: int, status: RunStatus, now: dt.datet
 
 
 def finish_run(
-    warehouse: Warehouse, run_id: int, *, status: RunStatus, now: dt.datetime, message: str = ""
+    warehouse: Warehouse,
+    run_id: int,
+    *,
+    status: RunStatus,
+    now: dt.datetime,
+    message: str = "",
+    steps: Sequence[RunStep] = (),
 ) -> None:
-    """Close a run with its status; `message` says what ended it and holds no resource content."""
+    """Close a run with its status and the steps it took so far, which replace those noted before.
+
+    `message` says what ended it and holds no resource content.
+    """
     with warehouse.transaction() as transaction:
         _end(transaction, run_id, status, now, message)
+        transaction.execute("DELETE FROM ops.run_step WHERE run_id = ?", [run_id])
+        transaction.insert("ops.run_step", [{"run_id": run_id} | dataclasses.asdict(step) for step in steps])
 
 
 def finish_center(warehouse: Warehouse, sync: CenterSync) -> None:

@@ -23,12 +23,15 @@ def test_a_night_logs_the_events_and_fields_that_the_reference_tells(study: Stud
         for command in ("sync", "refresh")
         for line in cryocohort("--verbose", "--log-json", command, cwd=study.folder).stderr.splitlines()
     ]
-    assert {line["event"] for line in lines} == {"run started", "landed", "run ended", "built", "checked"}
+    told = {"run started", "step ended", "landed", "run ended", "built", "checked"}
+    assert {line["event"] for line in lines} == told
     for line in lines:
         assert set(line) <= fields[line["event"]], line
     (ended, _) = [line for line in lines if line["event"] == "run ended"]
     assert (ended["run_id"], ended["kind"], ended["status"]) == (1, "sync", "complete")
     assert ended["seconds"] > 0
+    steps = [(line["run_id"], line["step"]) for line in lines if line["event"] == "step ended"]
+    assert steps == [(1, "map"), (2, "build"), (2, "compute"), (2, "check"), (2, "publish")]
     landed = [line for line in lines if line["event"] == "landed"]
     assert {(line["run_id"], line["center"]) for line in landed} == {(1, "a"), (1, "b")}
 

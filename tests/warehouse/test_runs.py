@@ -8,6 +8,7 @@ from warehouse.connection import Warehouse
 from warehouse.health import latest_center_syncs
 from warehouse.runs import (
     CenterSync,
+    RunStep,
     finish_center,
     finish_run,
     last_complete_syncs,
@@ -38,6 +39,17 @@ def test_a_run_that_a_crash_left_running_is_failed_at_the_next_start(warehouse: 
     (run,) = [run for run in run_history(warehouse, limit=9) if run.run_id == crashed]
     assert (run.status, run.finished_at) == ("failed", NOON)
     assert "without finishing" in run.message
+
+
+def test_the_steps_of_a_run_are_noted_as_it_is_closed_and_once(warehouse: Warehouse) -> None:
+    run_id, steps = a_run(warehouse, "refresh"), [RunStep("build", NOON, at(1), 3)]
+    finish_run(warehouse, run_id, status="complete", now=at(1), steps=steps)
+    steps.append(RunStep("publish", at(1), at(2), None))
+    finish_run(warehouse, run_id, status="failed", now=at(2), steps=steps)
+    rows = warehouse.rows(
+        "SELECT * EXCLUDE (run_id) FROM ops.run_step WHERE run_id = ? ORDER BY ALL", [run_id]
+    )
+    assert [RunStep(**row) for row in rows] == steps
 
 
 def test_the_last_run_is_found_by_kind_and_status(warehouse: Warehouse) -> None:
