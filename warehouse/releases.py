@@ -11,6 +11,7 @@ from mappings.errors import NothingPublishedError
 from warehouse.segments import sync_to_disk
 
 MART_FILE = "mart.duckdb"
+_STAGING, _LEAVING = ".staging-", ".leaving-"
 
 
 def current_release(folder: Path) -> Path:
@@ -44,11 +45,16 @@ def begin_release(folder: Path, number: int) -> Path:
     # Analysts pass through these two; the private files above them are 0600.
     for place in (releases.parent, releases):
         place.chmod(0o755)
-    staging = releases.parent / f".staging-{number}"
-    if staging.exists():
-        shutil.rmtree(staging)
+    _sweep(releases.parent)
+    staging = releases.parent / f"{_STAGING}{number}"
     staging.mkdir(mode=0o700)
     return staging
+
+
+def _sweep(marts: Path) -> None:
+    """Delete the releases that a crash left half-made or half-deleted."""
+    for left in [*marts.glob(f"{_STAGING}*"), *marts.glob(f"{_LEAVING}*")]:
+        shutil.rmtree(left)
 
 
 def next_number(folder: Path) -> int:
@@ -93,7 +99,10 @@ def prune(folder: Path, keep: int) -> list[int]:
     current = current_release(folder).name
     old = [number for number in kept_releases(folder)[:-keep] if str(number) != current]
     for number in old:
-        shutil.rmtree(folder / "marts" / "releases" / str(number))
+        # Renamed first: a crash midway must not leave half a release among those that can be rolled back to.
+        leaving = folder / "marts" / f"{_LEAVING}{number}"
+        (folder / "marts" / "releases" / str(number)).rename(leaving)
+        shutil.rmtree(leaving)
     return old
 
 

@@ -28,6 +28,7 @@ from warehouse.publish import (
     roll_back,
     unpublished_run,
 )
+from warehouse.releases import kept_releases
 from warehouse.runs import finish_run
 
 # Planted wherever the private warehouse can hold them; none may be found in a release.
@@ -439,6 +440,26 @@ def test_an_interrupted_release_is_neither_seen_nor_reused(built: Warehouse, rel
     (marts / ".staging-3" / "mart.duckdb").write_bytes(b"half")
     assert current_release(built.folder) == release.path
     assert publish(built, release_of(1)).number == 3
+
+
+@pytest.mark.row(68)
+def test_a_release_whose_deletion_was_interrupted_is_no_release_and_is_swept(
+    built: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        publish(built, release_of(1))
+
+    def killed(folder: Path) -> None:
+        (folder / "mart.duckdb").unlink()
+        raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(InterruptedError):
+            publish(built, release_of(1))
+    assert kept_releases(built.folder) == [2, 3, 4]
+    publish(built, release_of(1))
+    assert {path.name for path in (built.folder / "marts").iterdir()} == {"current", "releases"}
 
 
 @pytest.mark.row(68)
