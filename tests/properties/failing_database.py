@@ -5,6 +5,9 @@ as on a full disk where the checkpoint fails; `fatal` makes every statement rais
 database is opened anew.
 """
 
+import os
+import signal
+import threading
 from typing import Any, Literal
 
 import duckdb
@@ -47,6 +50,21 @@ class StatementCounter:
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Stand between the product and DuckDB."""
         patch.setattr(warehouse.connection.duckdb, "connect", self.connect)
+
+
+class StatementKiller(StatementCounter):
+    """Counts the statements and kills this process `delay` seconds after the n-th has begun."""
+
+    def __init__(self, nth: int, delay: float) -> None:
+        super().__init__(nth, "error")
+        self._delay = delay
+
+    def run(self, connection: duckdb.DuckDBPyConnection, sql: str, *parameters: Any) -> Any:
+        """Run a statement; the kill comes in the midst of it, or of what follows."""
+        self.seen += 1
+        if self.seen == self._nth:
+            threading.Timer(self._delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        return connection.execute(sql, *parameters)
 
 
 _CONNECT = duckdb.connect
