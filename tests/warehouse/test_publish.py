@@ -451,11 +451,11 @@ def test_a_release_whose_deletion_was_interrupted_is_no_release_and_is_swept(
 
     def killed(folder: Path) -> None:
         (folder / "mart.duckdb").unlink()
-        raise InterruptedError
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", killed)
-        with pytest.raises(InterruptedError):
+        with pytest.raises(KeyboardInterrupt):
             publish(built, release_of(1))
     assert kept_releases(built.folder) == [2, 3, 4]
     publish(built, release_of(1))
