@@ -73,16 +73,27 @@ class BuildLedger:
             yield f"{source} changed"
 
     def note(self, table: str, sources: Mapping[str, str], reasons: Sequence[str]) -> None:
-        """Note that the table was built from `sources` in this transaction, and why."""
-        self._transaction.execute("DELETE FROM ops.built_from WHERE table_name = ?", [table])
-        rows = [
-            {"table_name": table, "source": source, "fingerprint": fingerprint}
-            for source, fingerprint in sources.items()
-        ]
-        self._transaction.insert("ops.built_from", rows)
+        """Note that the table was built from `sources` in this transaction, and why; `keep` writes it."""
         self._sources[table] = dict(sources)
         self._existing.add(table)
         self._reasons[table] = reasons
+
+    def keep(self) -> None:
+        """Write what was noted into the warehouse: all of it at once, a statement a table is dear."""
+        noted = list(self._reasons)
+        self._transaction.execute(
+            "DELETE FROM ops.built_from WHERE table_name IN (SELECT unnest(?))", [noted]
+        )
+        rows = [
+            {"table_name": table, "source": source, "fingerprint": fingerprint}
+            for table in noted
+            for source, fingerprint in self._sources[table].items()
+        ]
+        self._transaction.insert("ops.built_from", rows)
+
+    def missing(self, tables: Sequence[str]) -> list[str]:
+        """Which of these tables are not there."""
+        return [table for table in tables if table not in self._existing]
 
 
 def _differs(source: str, known: Mapping[str, str], sources: Mapping[str, str]) -> bool:

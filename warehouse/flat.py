@@ -60,11 +60,16 @@ _REJECTED = """
 SELECT center_id, resource_id, resource.content_hash, rejected.reason
 FROM resource INNER JOIN (
 """
-_DELETE_DUE = """
-DELETE FROM {table} AS made USING flat_due AS due
-WHERE made.center_id = due.center_id AND made.{key} = due.center_id || '/' || due.resource_id
-    AND due.resource_type = ? AND due.center_id = ?
+# The key of a resource begins with its center. Texts are compared once, row ids find the rows thereafter.
+_STAGE_REPLACED = """
+CREATE OR REPLACE TEMP TABLE flat_replaced AS
+SELECT made.rowid AS replaced_row FROM {table} AS made
+SEMI JOIN (
+    SELECT center_id || '/' || resource_id AS resource_key FROM flat_due
+    WHERE resource_type = ? AND center_id = ?
+) AS due ON made.{key} = due.resource_key
 """
+_DELETE_REPLACED = "DELETE FROM {table} WHERE rowid IN (FROM flat_replaced)"
 _FIRST, _NEW_VIEW, _NEW_URL = "first build", "view changed", "base URL changed"
 _NO_KEY, _REMOVED = "changed resources, and a view without getResourceKey()", "no longer configured"
 
@@ -172,9 +177,11 @@ class _Update:
 
     def _replace_due(self, part: FlatPart, center: BuildCenter) -> bool:
         """Replace the rows of what is due at one center; returns whether there were or are any."""
-        touch_named_before(self._transaction, part, center.center_id)
-        delete = with_names(_DELETE_DUE, table=f"flat.{part.table}", key=part.key)
-        deleted = self._transaction.value(delete, [part.view.resource, center.center_id])
+        table = f"flat.{part.table}"
+        stage = with_names(_STAGE_REPLACED, table=table, key=part.key)
+        self._transaction.execute(stage, [part.view.resource, center.center_id])
+        touch_named_before(self._transaction, part, "flat_replaced")
+        deleted = self._transaction.value(with_names(_DELETE_REPLACED, table=table))
         close_due_rejects(self._transaction, part.table, part.view.resource, center.center_id)
         return bool(deleted + self._fill(part, [center], DUE))
 

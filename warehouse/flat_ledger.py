@@ -20,25 +20,35 @@ _PLANNED = """
 CREATE OR REPLACE TEMP TABLE flat_planned AS
 SELECT unnest($centers) AS center_id, unnest($resource_types) AS resource_type
 """
-_WANTED = """
-SELECT head.center_id, head.resource_type, head.resource_id, head.path
-FROM ops.head AS head
-SEMI JOIN flat_planned AS planned
-    ON head.center_id = planned.center_id AND head.resource_type = planned.resource_type
+# A segment is of one center and type. Two sets of as many of its resources whose hashes add up to the same
+# are the same set: quicker told than joined. Few segments differ, so few heads are left to be joined.
+_DIFFERING = """
+CREATE OR REPLACE TEMP TABLE flat_differing AS
+WITH current AS (
+    SELECT
+        path,
+        any_value(center_id) AS center_id,
+        any_value(resource_type) AS resource_type,
+        count(*) AS heads,
+        sum(hash(resource_id)) AS hashes,
+    FROM ops.head GROUP BY path
+),
+
+wanted AS (
+    FROM current SEMI JOIN flat_planned AS planned
+        ON current.center_id = planned.center_id AND current.resource_type = planned.resource_type
+),
+
+held AS (SELECT path, count(*) AS heads, sum(hash(resource_id)) AS hashes FROM ops.flat_head GROUP BY path)
+
+SELECT path, wanted.path IS NOT NULL AS is_wanted FROM wanted FULL OUTER JOIN held USING (path)
+WHERE wanted.heads IS DISTINCT FROM held.heads OR wanted.hashes IS DISTINCT FROM held.hashes
 """
-# Two sets of as many rows whose hashes add up to the same are the same set: quicker told than joined.
-_IS_SAME = f"""
-SELECT
-    (SELECT (count(*), sum(hash(center_id, resource_type, resource_id, path))) FROM ({_WANTED}) AS wanted)
-    IS NOT DISTINCT FROM
-    (SELECT (count(*), sum(hash(center_id, resource_type, resource_id, path))) FROM ops.flat_head)
-"""  # noqa: S608 -- both parts stand here
-_NOTHING_DUE = """
-CREATE OR REPLACE TEMP TABLE flat_due (center_id TEXT, resource_type TEXT, resource_id TEXT, path TEXT)
-"""
-_STAGE_DUE = f"""
+_STAGE_DUE = """
 CREATE OR REPLACE TEMP TABLE flat_due AS
-WITH wanted AS ({_WANTED})
+WITH wanted AS (FROM ops.head SEMI JOIN (FROM flat_differing WHERE is_wanted) USING (path)),
+
+held AS (FROM ops.flat_head SEMI JOIN flat_differing USING (path))
 
 SELECT
     coalesce(wanted.center_id, held.center_id) AS center_id,
@@ -46,12 +56,12 @@ SELECT
     coalesce(wanted.resource_id, held.resource_id) AS resource_id,
     wanted.path,
 FROM wanted
-FULL OUTER JOIN ops.flat_head AS held
+FULL OUTER JOIN held
     ON wanted.center_id = held.center_id
     AND wanted.resource_type = held.resource_type
     AND wanted.resource_id = held.resource_id
 WHERE wanted.path IS DISTINCT FROM held.path
-"""  # noqa: S608 -- the part stands above
+"""
 _COUNT_DUE = """
 SELECT center_id, resource_type, count(path) AS changed, count(*) - count(path) AS gone
 FROM flat_due GROUP BY ALL
@@ -95,9 +105,7 @@ def stage_due(transaction: Transaction, parts: Sequence[FlatPart]) -> dict[tuple
     pairs = {(center_id, part.view.resource) for part in parts for center_id in part.center_ids}
     planned = {"centers": [pair[0] for pair in pairs], "resource_types": [pair[1] for pair in pairs]}
     transaction.execute(_PLANNED, planned)
-    if transaction.value(_IS_SAME):
-        transaction.execute(_NOTHING_DUE)
-        return {}
+    transaction.execute(_DIFFERING)
     transaction.execute(_STAGE_DUE)
     counts = transaction.rows(_COUNT_DUE)
     return {(row["center_id"], row["resource_type"]): DueCount(row["changed"], row["gone"]) for row in counts}
@@ -112,6 +120,7 @@ def hold_due(transaction: Transaction) -> None:
 def drop_due(transaction: Transaction) -> None:
     """Remove the temporary relations."""
     transaction.execute("DROP TABLE flat_due")
+    transaction.execute("DROP TABLE flat_differing")
     transaction.execute("DROP TABLE flat_planned")
 
 

@@ -13,6 +13,8 @@ from mappings.compiler import CompiledColumn, CompiledView, compile_view
 from mappings.errors import ViewError
 from mappings.viewdef import NamedView, Select, load_views
 
+_COMPILED: dict[tuple[str, str], CompiledView] = {}
+
 CARRIED = {"center_id": "Center that sent the resource.", "run_id": "Run that landed this version."}
 
 
@@ -109,9 +111,17 @@ def _view_of(center: BuildCenter, table: str, sources: Sequence[Sequence[NamedVi
 
 
 def _compiled(view: NamedView, centers: Sequence[BuildCenter]) -> FlatPart:
-    compiled = compile_view(view.view, fhir_version=centers[0].fhir_version, carry=tuple(CARRIED))
+    compiled = _compiled_once(view, centers[0].fhir_version)
     key = next(_keys(view.view.select), "")
     return FlatPart(view.table, compiled, tuple(centers), key)
+
+
+def _compiled_once(view: NamedView, fhir_version: str) -> CompiledView:
+    """The view compiled; a night plans several times, and the same view compiles to the same."""
+    key = (view.view.model_dump_json(), fhir_version)
+    if key not in _COMPILED:
+        _COMPILED[key] = compile_view(view.view, fhir_version=fhir_version, carry=tuple(CARRIED))
+    return _COMPILED[key]
 
 
 def _keys(selects: Sequence[Select]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import duckdb
 
 from mappings.errors import SqlFileError, WarehouseError
 from warehouse.built import BuildLedger, BuiltTable, digest
-from warehouse.catalog import columns_of, count_rows, describe, existing_tables
+from warehouse.catalog import columns_of, count_rows, describe
 from warehouse.connection import Transaction
 from warehouse.names import with_names
 from warehouse.scope import Scope, tables_read
@@ -40,14 +40,16 @@ def build_tables(
     header, or its key is empty or not unique.
     """
     ledger = ledger or BuildLedger(transaction)
-    return [_bring_up(transaction, file, ledger, scope) for file in files]
+    built = [_bring_up(transaction, file, ledger, scope) for file in files]
+    ledger.keep()
+    return built
 
 
 def _bring_up(
     transaction: Transaction, file: TableFile, ledger: BuildLedger, scope: Scope | None
 ) -> BuiltTable:
     table = file.header.table
-    _require_needs(transaction, file)
+    _require_needs(transaction, file, ledger)
     sources = {
         file.name: digest([file.header.model_dump(), file.body]),
         "DuckDB": duckdb.__version__,
@@ -77,10 +79,9 @@ def _build(transaction: Transaction, file: TableFile) -> None:
     describe(transaction, header.table, header.comment, header.columns)
 
 
-def _require_needs(transaction: Transaction, file: TableFile) -> None:
+def _require_needs(transaction: Transaction, file: TableFile, ledger: BuildLedger) -> None:
     needs = file.header.needs
-    existing = existing_tables(transaction)
-    missing = [need for need in needs if need not in existing]
+    missing = ledger.missing(needs)
     if missing:
         raise SqlFileError(
             f"{file.name} needs {', '.join(missing)}, which nothing makes.",

@@ -16,13 +16,11 @@ from warehouse.names import with_names
 _RESOURCES = "INSERT INTO ops.touched SELECT resource_type, concat(center_id, '/', resource_id) FROM {due}"
 _NAMED_BEFORE = """
 INSERT INTO ops.touched
-SELECT DISTINCT ?, made.{column}
-FROM {table} AS made
-SEMI JOIN (
-    SELECT concat(center_id, '/', resource_id) AS resource_key FROM {due}
-    WHERE resource_type = ? AND center_id = ?
-) AS due ON made.{key} = due.resource_key
-WHERE made.{column} IS NOT NULL
+SELECT DISTINCT named_type, named_key FROM (
+    SELECT unnest($named_types) AS named_type, unnest([{columns}]) AS named_key
+    FROM {table} WHERE rowid IN (FROM {rows})
+)
+WHERE named_key IS NOT NULL
 """
 
 
@@ -31,14 +29,14 @@ def touch_due(transaction: Transaction) -> None:
     transaction.execute(with_names(_RESOURCES, due=DUE))
 
 
-def touch_named_before(transaction: Transaction, part: FlatPart, center_id: str) -> None:
-    """Note whom the rows of what is due at a center name, before they are replaced."""
-    for column in named_columns(part):
-        named_type = "Patient" if column == "patient_key" else ""
-        statement = with_names(
-            _NAMED_BEFORE, due=DUE, table=f"flat.{part.table}", key=part.key, column=column
-        )
-        transaction.execute(statement, [named_type, part.view.resource, center_id])
+def touch_named_before(transaction: Transaction, part: FlatPart, rows: str) -> None:
+    """Note whom the rows of a flat table name whose row ids `rows` lists, before they are replaced."""
+    columns = named_columns(part)
+    if not columns:
+        return
+    statement = with_names(_NAMED_BEFORE, table=f"flat.{part.table}", rows=rows, columns=columns)
+    named_types = ["Patient" if column == "patient_key" else "" for column in columns]
+    transaction.execute(statement, {"named_types": named_types})
 
 
 def touch_table(transaction: Transaction, table: str) -> None:

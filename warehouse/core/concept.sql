@@ -7,7 +7,10 @@
 --     "flat.observation_component", "flat.adverse_event_coding", "flat.body_structure_coding",
 --     "ops.code_map", "ops.system_alias",
 -- ]
--- owner = ["replace(resource_type, 'Component', '')", "split_part(resource_key, '#', 1)"]
+-- owner = [
+--     "replace(resource_type, 'Component', '')",
+--     "CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) ELSE resource_key END",
+-- ]
 -- reference = "HL7 FHIR ConceptMap; mappings/codes and the center's own code files"
 -- definition = """
 -- Every coding of every resource, after its system alias is replaced, joined to the center's code map: exact

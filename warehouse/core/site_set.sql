@@ -3,7 +3,10 @@
 -- grain = "one resource that names at least one spinal site"
 -- key = ["resource_type", "resource_key"]
 -- needs = ["flat.spine_site"]
--- owner = ["replace(resource_type, 'Component', '')", "split_part(resource_key, '#', 1)"]
+-- owner = [
+--     "replace(resource_type, 'Component', '')",
+--     "CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) ELSE resource_key END",
+-- ]
 -- reference = "A lesion is one patient and one set of vertebral levels"
 -- definition = """
 -- The set of levels of a resource as one text, head to foot: 'T8' or 'T8+T9'. Regions follow from the

@@ -3,7 +3,10 @@
 -- grain = "one vertebral level or spinal region that one resource names"
 -- key = ["resource_type", "resource_key", "site"]
 -- needs = ["flat.concept"]
--- owner = ["replace(resource_type, 'Component', '')", "split_part(resource_key, '#', 1)"]
+-- owner = [
+--     "replace(resource_type, 'Component', '')",
+--     "CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) ELSE resource_key END",
+-- ]
 -- reference = "SNOMED CT vertebral levels as in mCODE's TG-263 map; mappings/codes"
 -- definition = """
 -- Levels and regions of the body site (or BodyStructure location), and those a code itself implies, such as
