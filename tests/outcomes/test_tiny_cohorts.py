@@ -33,8 +33,8 @@ DEAD_AT_ONCE = (
     "follow_up_days = 0"
 )
 ONE_A_LESION = (
-    "INSERT INTO core.complication SELECT lesion_key, center_id, patient_key, patient_key || '/x', 'major', "
-    "'CIRSE', '3' FROM core.lesion"
+    "INSERT INTO core.complication BY NAME SELECT lesion_key AS complication_key, center_id, patient_key, "
+    "patient_key || '/x' AS session_key, 'major' AS class, 'CIRSE' AS scale, '3' AS grade FROM core.lesion"
 )
 TWICE = "INSERT INTO {table} SELECT * REPLACE (patient_key || '2' AS patient_key) FROM {table}"
 RELABELLED = "UPDATE {table} SET patient_key = md5(patient_key)"
