@@ -87,7 +87,7 @@ def kill_until_hit(here: Place, kills: int) -> int:
 
 @pytest.mark.row(58)
 @pytest.mark.row(68)
-@pytest.mark.parametrize("kills", [22, pytest.param(500, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [22, pytest.param(1000, marks=pytest.mark.soak)])
 def test_a_killed_night_is_mended_by_the_next(here: Place, kills: int) -> None:
     kill_until_hit(here, kills)
     runs = here.outcome().runs
