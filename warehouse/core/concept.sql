@@ -9,7 +9,8 @@
 -- ]
 -- owner = [
 --     "replace(resource_type, 'Component', '')",
---     "CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) ELSE resource_key END",
+--     """CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) \
+--     ELSE resource_key END""",
 -- ]
 -- reference = "HL7 FHIR ConceptMap; mappings/codes and the center's own code files"
 -- definition = """

@@ -5,7 +5,8 @@
 -- needs = ["flat.spine_site"]
 -- owner = [
 --     "replace(resource_type, 'Component', '')",
---     "CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) ELSE resource_key END",
+--     """CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) \
+--     ELSE resource_key END""",
 -- ]
 -- reference = "A lesion is one patient and one set of vertebral levels"
 -- definition = """

@@ -5,7 +5,8 @@
 -- needs = ["flat.concept"]
 -- owner = [
 --     "replace(resource_type, 'Component', '')",
---     "CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) ELSE resource_key END",
+--     """CASE WHEN ends_with(resource_type, 'Component') THEN split_part(resource_key, '#', 1) \
+--     ELSE resource_key END""",
 -- ]
 -- reference = "SNOMED CT vertebral levels as in mCODE's TG-263 map; mappings/codes"
 -- definition = """
