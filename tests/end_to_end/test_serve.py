@@ -1,6 +1,7 @@
 """`serve` as a real process: its page, its second instance, its stop at any moment."""
 
 import contextlib
+import datetime as dt
 import json
 import os
 import random
@@ -79,8 +80,11 @@ def make_due(study: Study) -> None:
 
 @pytest.fixture
 def served(study: Study) -> Study:
-    """A study whose status page takes any free port."""
+    """A study whose status page takes any free port, and whose next night is half a day away."""
     set_key(study, "listen", '"127.0.0.1:0"')
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=12)
+    for step in ("sync", "refresh"):
+        set_key(study, step, f'"{later.minute} {later.hour} * * *"')
     return study
 
 

@@ -77,6 +77,26 @@ def test_steps_that_are_due_together_run_in_their_order() -> None:
     assert ran == ["sync", "refresh"]
 
 
+def test_steps_are_made_up_for_together_also_shortly_before_the_next_night() -> None:
+    stop, ran = threading.Event(), []
+    soon = now() + dt.timedelta(hours=1)
+    nightly = WallClockTrigger(f"{soon.minute} {soon.hour} * * *", "UTC")
+
+    def refreshed() -> None:
+        ran.append("refresh")
+        stop.set()
+
+    def last(name: str) -> dt.datetime | None:
+        return now() if name in ran else None
+
+    steps = [
+        ScheduledStep("sync", nightly, lambda: ran.append("sync"), lambda _: last("sync")),
+        ScheduledStep("refresh", nightly, refreshed, lambda _: last("refresh")),
+    ]
+    run_timetable(Timetable(steps, GRACE), stop=stop, clock=now, report=unheard)
+    assert ran == ["sync", "refresh"]
+
+
 def test_a_beat_is_heard_while_a_step_is_at_work() -> None:
     stop, heard = threading.Event(), threading.Semaphore(0)
 
