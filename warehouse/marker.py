@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from mappings.errors import WarehouseError
+from warehouse.disk import disk_errors
 
 _NAME = "last_transaction"
 
@@ -20,12 +21,16 @@ class Marker:
         self._file = folder / _NAME
 
     def note(self, number: int) -> None:
-        """Note that this transaction was committed."""
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.pwrite(descriptor, f"{number:>20}\n".encode("ascii"), 0)
-        finally:
-            os.close(descriptor)
+        """Note that this transaction was committed; raises WarehouseError where the disk refuses it.
+
+        What was committed stays so: whoever cleans up after a failure asks the ledger what it holds.
+        """
+        with disk_errors(f"{self._file} cannot be written"):
+            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.pwrite(descriptor, f"{number:>20}\n".encode("ascii"), 0)
+            finally:
+                os.close(descriptor)
 
     def require_kept(self, number: int) -> None:
         """Raise WarehouseError when a later transaction than the database's last one was committed."""
