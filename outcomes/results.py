@@ -22,11 +22,6 @@ def category_statistic(statistic: str, category: str) -> str:
     return f"{statistic}[{category}]"
 
 
-def category_of(statistic: str) -> str | None:
-    """The category that a statistic's name holds, if any."""
-    return statistic.partition("[")[2][:-1] if statistic.endswith("]") else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """One statistic of one group of rows.

@@ -37,13 +37,3 @@ def note_types(warehouse: Warehouse, rows: Sequence[TypeSync]) -> None:
     if rows:
         with warehouse.transaction() as transaction:
             transaction.insert("ops.type_sync", [dataclasses.asdict(row) for row in rows])
-
-
-def types_of_last_syncs(warehouse: Warehouse) -> list[TypeSync]:
-    """The newest account of each center."""
-    rows = warehouse.rows(
-        "SELECT run_id, center_id, resource_type, asked, received, new, changed, unchanged, deleted, "
-        "quarantined, seconds, requests, bytes FROM ops.type_sync "
-        "QUALIFY run_id = max(run_id) OVER (PARTITION BY center_id) ORDER BY center_id, resource_type"
-    )
-    return [TypeSync(**row) for row in rows]

@@ -5,7 +5,7 @@
 -- grain = "lesion"
 -- statistic = "shares"
 -- unit = "%"
--- needs = ["core.complication", "core.lesion"]
+-- needs = ["outcomes.graded_complication", "core.lesion"]
 -- groups = ["all", "center"]
 -- interval = "exact"
 -- rules = ["complication_days", "event_merge_days"]
@@ -16,31 +16,17 @@
 -- each scale. Scales are never mixed: the class comes from SIR or CIRSE grades before CTCAE, and CTCAE
 -- before severity.
 -- """
-WITH graded AS (
-    SELECT
-        center_id,
-        complication_key AS unit_key,
-        'class ' || coalesce(class, 'not classed') AS category
-    FROM core.complication
-    UNION ALL
-    SELECT
-        center_id,
-        complication_key AS unit_key,
-        coalesce(scale || ' ' || grade, 'no grade') AS category
-    FROM core.complication
-),
-
-category AS (
+WITH category AS (
     SELECT DISTINCT category
-    FROM graded
+    FROM outcomes.graded_complication
 )
 
 SELECT
     center_id,
     category,
-    count(DISTINCT unit_key) AS numerator,
+    count(DISTINCT complication_key) AS numerator,
     0 AS denominator
-FROM graded
+FROM outcomes.graded_complication
 GROUP BY center_id, category
 UNION ALL
 SELECT

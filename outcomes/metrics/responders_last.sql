@@ -5,7 +5,7 @@
 -- grain = "patient"
 -- statistic = "shares"
 -- unit = "%"
--- needs = ["core.rule", "outcomes.painful_patient"]
+-- needs = ["outcomes.responder"]
 -- groups = ["all", "center"]
 -- contrast = "difference"
 -- rules = [
@@ -19,48 +19,9 @@
 -- is not assessable, so those patients are missing there; analgesics are not known.
 -- """
 SELECT
-    painful_patient.center_id,
-    'points' AS category,
-    CASE
-        WHEN painful_patient.baseline - painful_patient.last >= rule.responder_points THEN 1
-        WHEN painful_patient.baseline - painful_patient.last < rule.responder_points THEN 0
-    END AS numerator,
+    center_id,
+    category,
+    is_responder AS numerator,
     1 AS denominator
-FROM outcomes.painful_patient AS painful_patient
-CROSS JOIN core.rule AS rule
-UNION ALL
-SELECT
-    painful_patient.center_id,
-    'percent' AS category,
-    CASE
-        WHEN painful_patient.baseline = 0 THEN NULL
-        WHEN
-            100 * (painful_patient.baseline - painful_patient.last)
-            >= rule.responder_percent * painful_patient.baseline
-            THEN 1
-        WHEN
-            100 * (painful_patient.baseline - painful_patient.last)
-            < rule.responder_percent * painful_patient.baseline
-            THEN 0
-    END AS numerator,
-    1 AS denominator
-FROM outcomes.painful_patient AS painful_patient
-CROSS JOIN core.rule AS rule
-UNION ALL
-SELECT
-    painful_patient.center_id,
-    'percent_high' AS category,
-    CASE
-        WHEN painful_patient.baseline = 0 THEN NULL
-        WHEN
-            100 * (painful_patient.baseline - painful_patient.last)
-            >= rule.responder_percent_high * painful_patient.baseline
-            THEN 1
-        WHEN
-            100 * (painful_patient.baseline - painful_patient.last)
-            < rule.responder_percent_high * painful_patient.baseline
-            THEN 0
-    END AS numerator,
-    1 AS denominator
-FROM outcomes.painful_patient AS painful_patient
-CROSS JOIN core.rule AS rule
+FROM outcomes.responder
+WHERE time_point = 'last'

@@ -195,8 +195,10 @@ def test_a_cohort_that_no_file_makes_any_more_is_dropped(warehouse: Warehouse) -
     tables = warehouse.rows("SELECT table_name AS name FROM duckdb_tables() WHERE schema_name = 'outcomes'")
     assert {table["name"] for table in tables} == {
         "curative_lesion",
+        "graded_complication",
         "painful_patient",
         "pain_assessment",
+        "responder",
         "metric_result",
         "curve_result",
     }
@@ -258,7 +260,10 @@ def test_more_complications_than_lesions_is_no_share(warehouse: Warehouse) -> No
     with warehouse.transaction() as tx:
         fill_core(tx)
         for _ in range(4):
-            tx.execute("INSERT INTO core.complication SELECT * FROM core.complication")
+            tx.execute(
+                "INSERT INTO core.complication "
+                "SELECT * REPLACE (uuid()::TEXT AS complication_key) FROM core.complication"
+            )
         found = Results(refresh(tx, RUN)).get("complications_per_lesion", "proportion")
     assert found is not None
     assert (found.value, found.numerator, found.denominator) == (None, 144, 105)

@@ -46,6 +46,10 @@ CASES: dict[str, list[str]] = {
     "two patients, one of them twice the other": [
         *only(FIRST),
         *(with_names(TWICE, table=t) for t in PEOPLE),
+        (
+            "UPDATE core.complication SET complication_key = complication_key || '2' "
+            "WHERE ends_with(patient_key, '2')"
+        ),
     ],
     "all scores zero": ["UPDATE core.pain_timeline SET score = 0", "UPDATE core.pain_score SET score = 0"],
     "all scores alike": ["UPDATE core.pain_timeline SET score = 5"],
