@@ -177,6 +177,10 @@ def test_demo_shows_every_figure_and_leaves_its_report(tmp_path: Path) -> None:
     assert shown.stdout.count("known difference") == 2
     assert "different" not in shown.stdout.replace("known difference", "")
     assert [path.name for path in tmp_path.iterdir()] == ["cryocohort-demo-report.html"]
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+    reasons = [line for line in shown.stdout.splitlines() if re.match(r"[^:]+: .*\bprinted\b", line)]
+    assert len(reasons) == 2
+    assert all(reason.strip() in readme for reason in reasons)
 
 
 def test_files_of_a_night_are_private_but_for_the_release(first_night: Night1) -> None:
