@@ -124,7 +124,7 @@ def accepted(bodies: Sequence[bytes]) -> list[Landed]:
     return [minimised(resource) for resource in resources]
 
 
-class Benchmark:
+class Measured:
     """The warehouse of one run and what each kind of work in it took."""
 
     def __init__(self, warehouse: Warehouse, folder: Path) -> None:
@@ -142,6 +142,10 @@ class Benchmark:
 
     def timed(self, name: str, work: Callable[[], Any]) -> Any:
         return self.spent.setdefault(name, Spent()).on(work)
+
+
+class Benchmark(Measured):
+    """Landing and mapping again."""
 
     def land(self, resources: Iterator[Resource], name: str) -> None:
         """Land resources of one type as a sync does, in units; making them up is not counted."""

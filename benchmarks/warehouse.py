@@ -33,16 +33,13 @@ import duckdb
 import pyarrow as pa
 
 from benchmarks.mapping import observations
-from benchmarks.remap import NOW, Resource, Spent, charts, minimised
+from benchmarks.remap import NOW, Measured, Resource, charts, minimised
 from ingest.landing import CHUNK_RESOURCES
-from mappings.terminology import load_aliases
-from service.configuration import load_settings
-from service.study import study_codes, study_rules
-from warehouse.build import BuildCenter, BuildInput, BuiltTable, build, build_flat
+from warehouse.build import BuiltTable, build, build_flat
 from warehouse.connection import Transaction, Warehouse
 from warehouse.land import Landed, Unit, land
 from warehouse.publish import PublishInput, publish
-from warehouse.runs import finish_run, start_run
+from warehouse.runs import finish_run
 
 ROOT = Path(__file__).parents[1]
 LEAST_OF_BARE, MOST_OF_REBUILD, MOST_MIB = 0.5, 1 / 20, 4096
@@ -77,24 +74,8 @@ class BareAppend:
         self._connection.close()
 
 
-class Benchmark:
-    """The warehouse of one run and what each kind of work in it took."""
-
-    def __init__(self, warehouse: Warehouse, folder: Path) -> None:
-        self.warehouse = warehouse
-        self.folder = folder
-        settings = load_settings(ROOT / "config")
-        self.input = BuildInput(
-            run_id=start_run(warehouse, kind="sync", now=NOW, version="benchmark", config_fingerprint=""),
-            centers=[BuildCenter("a", "https://fhir.example.org", "R4")],
-            code_map=[code for code in study_codes(settings) if code.center_id == "a"],
-            aliases=load_aliases(),
-            rules=study_rules(settings.file),
-        )
-        self.spent: dict[str, Spent] = {}
-
-    def timed(self, name: str, work: Callable[[], Any]) -> Any:
-        return self.spent.setdefault(name, Spent()).on(work)
+class Benchmark(Measured):
+    """Landing, builds, a night and a release."""
 
     def land(self, chunk: Sequence[Landed]) -> None:
         unit = Unit(self.input.run_id, "a", chunk[0].resource_type, len(chunk), chunk, NOW)

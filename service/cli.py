@@ -14,6 +14,7 @@ from service.cli_audit import audit
 from service.cli_backup import backup, restore
 from service.cli_check import check
 from service.cli_codes import codes
+from service.cli_config import CONFIG, Config, read_settings
 from service.cli_export import export
 from service.cli_init import init
 from service.cli_metrics import metrics
@@ -47,11 +48,6 @@ app.add_typer(metrics, name="metrics")
 app.add_typer(publications, name="publications")
 app.add_typer(audit, name="audit")
 app.add_typer(releases, name="releases")
-
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
 
 
 def main() -> None:
@@ -90,7 +86,7 @@ def sync(
     from service.notify import told
     from service.study import ReconcileDemand
 
-    settings, stop = _settings(config), _stop_on_signals()
+    settings, stop = read_settings(config), _stop_on_signals()
     demand = ReconcileDemand(reconcile, frozenset(accept_deletions or ()))
     with told(settings, "sync", _now, stop.is_set):
         with shown_progress() as progress:
@@ -116,7 +112,7 @@ def refresh(
     from service.nightly import refresh_night
     from service.notify import told
 
-    settings, stop = _settings(config), threading.Event()
+    settings, stop = read_settings(config), threading.Event()
     with told(settings, "refresh", _now, stop.is_set):
         with shown_progress() as progress:
             report = refresh_night(_night(settings, progress, stop), frozenset(accept_key or ()))
@@ -140,7 +136,7 @@ def report(
     from service.nightly import report_night
     from service.notify import told
 
-    settings, stop = _settings(config), threading.Event()
+    settings, stop = read_settings(config), threading.Event()
     with told(settings, "report", _now, stop.is_set), shown_progress() as progress:
         path = report_night(_night(settings, progress, stop), audience)
     if not CHOSEN.is_quiet:
@@ -158,7 +154,7 @@ def serve(config: Config = CONFIG) -> None:
     from service.serve import serve_nights
     from service.systemd import service_manager
 
-    settings, stop = _settings(config, log_json=not sys.stderr.isatty()), _stop_on_signals()
+    settings, stop = read_settings(config, log_json=not sys.stderr.isatty()), _stop_on_signals()
     serve_nights(_night(settings, LoggedProgress(), stop), stop, service_manager())
 
 
@@ -173,7 +169,7 @@ def status(
     from service.status import latest_starts, next_starts, problems, read_status
     from warehouse.lock import is_locked
 
-    settings, now = _settings(config), dt.datetime.now(dt.UTC)
+    settings, now = read_settings(config), dt.datetime.now(dt.UTC)
     status = read_status(settings.warehouse_folder)
     found = problems(status, latest_starts(settings, now), is_locked=is_locked(settings.warehouse_folder))
     starts = next_starts(settings, now)
@@ -235,13 +231,6 @@ def options(
     if quiet and verbose:
         raise typer.BadParameter("choose --quiet or --verbose, not both")
     CHOSEN.is_quiet, CHOSEN.is_verbose, CHOSEN.is_json = quiet, verbose, log_json
-
-
-def _settings(folder: Path, *, log_json: bool = False) -> "Settings":
-    from service.configuration import load_settings
-
-    _log(as_json=log_json)
-    return load_settings(folder)
 
 
 def _stop_on_signals() -> threading.Event:

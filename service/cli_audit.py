@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli_config import CONFIG, Config, read_settings
+
 if TYPE_CHECKING:
     from warehouse.audit import Entry
 
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
 
 audit = typer.Typer(
     help="The audit log: runs, configurations, deletions, releases, exports, backups, restores.",
@@ -56,11 +54,8 @@ def verify(config: Config = CONFIG) -> None:
 
 
 def _log_of(config: Path) -> "list[Entry]":
-    from service.configuration import load_settings
-    from service.log import configure_logging
     from service.nightly import open_warehouse
     from warehouse.audit import read_log
 
-    configure_logging(as_json=False)
-    with open_warehouse(load_settings(config)) as warehouse:
+    with open_warehouse(read_settings(config)) as warehouse:
         return read_log(warehouse.rows)

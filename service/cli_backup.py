@@ -2,17 +2,12 @@
 # ruff: noqa: PLC0415 -- a command imports what it needs, so that --help is fast
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from service.settings import Settings
+from service.cli_config import CONFIG, Config, read_settings
 
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
 MEBIBYTE = 1024 * 1024
 
 
@@ -33,7 +28,7 @@ def backup(
     from service.study import product_version
     from warehouse.backup import back_up
 
-    with open_warehouse(_settings(config)) as warehouse:
+    with open_warehouse(read_settings(config)) as warehouse:
         made = back_up(warehouse, destination, version=product_version(), now=dt.datetime.now(dt.UTC))
     console.print(
         f"backup {made.state}: {made.files:,} files, {made.copied:,} of them copied now "
@@ -67,15 +62,7 @@ def restore(
         told = f"is whole: {len(found.manifest.files):,} files, {found.size / MEBIBYTE:,.1f} MiB"
         manifest = found.manifest
     else:
-        folder = _settings(config).warehouse_folder
+        folder = read_settings(config).warehouse_folder
         manifest = restore(source, folder, now=dt.datetime.now(dt.UTC))
         told = f"was restored to {folder}"
     console.print(f"backup {manifest.state} of {manifest.made_at} {told}", soft_wrap=True)
-
-
-def _settings(config: Path) -> "Settings":
-    from service.configuration import load_settings
-    from service.log import configure_logging
-
-    configure_logging(as_json=False)
-    return load_settings(config)

@@ -1,15 +1,11 @@
 """`cryocohort check`: everything a night needs, looked at one by one."""
 # ruff: noqa: PLC0415 -- a command imports what it needs, so that --help is fast
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
+from service.cli_config import CONFIG, Config
 
 
 def check(

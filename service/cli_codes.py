@@ -6,19 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli_config import CONFIG, Config, read_settings
+
 if TYPE_CHECKING:
     from mappings.terminology_check import CodeProblem
-    from service.settings import Settings
     from warehouse.terms import UnmappedCode
 
 codes = typer.Typer(
     help="Check, complete, export and import what each center's codes mean.", no_args_is_help=True
 )
-
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
 
 
 @codes.command()
@@ -31,7 +27,7 @@ def check(config: Config = CONFIG) -> None:
     from service.cli_output import console
     from service.codes import check_codes
 
-    settings = _settings(config)
+    settings = read_settings(config)
     problems = check_codes(settings)
     _show_problems(problems)
     errors = sum(problem.severity == "error" for problem in problems)
@@ -57,7 +53,7 @@ def unmapped(
     """
     from service.codes import read_unmapped, skeleton
 
-    found = read_unmapped(_settings(config), center)
+    found = read_unmapped(read_settings(config), center)
     if not as_csv:
         _show_unmapped(found)
         return
@@ -78,7 +74,7 @@ def export(
     from service.cli_output import console
     from service.codes import export_fhir
 
-    for path in export_fhir(_settings(config), folder):
+    for path in export_fhir(read_settings(config), folder):
         console.print(str(path), markup=False, soft_wrap=True)
 
 
@@ -95,7 +91,7 @@ def import_(
     from service.cli_output import console
     from service.codes import import_concept_map
 
-    imported = import_concept_map(_settings(config), center, file)
+    imported = import_concept_map(read_settings(config), center, file)
     console.print(
         f"{imported.file}: {imported.added} drafts added, {imported.known} mappings were there already",
         markup=False,
@@ -143,11 +139,3 @@ def _printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
-
-
-def _settings(folder: Path) -> "Settings":
-    from service.configuration import load_settings
-    from service.log import configure_logging
-
-    configure_logging(as_json=False)
-    return load_settings(folder)

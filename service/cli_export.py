@@ -6,10 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
+from service.cli_config import CONFIG, Config, read_settings
+
 TEAM_WARNING = (
     "For the study team only: one row a patient, pseudonymized and not anonymous. Do not pass it on."
 )
@@ -39,14 +37,11 @@ def export(
     import datetime as dt
 
     from service.cli_output import console, error_console
-    from service.configuration import load_settings
     from service.exporting import export_for_sharing, export_for_the_team
-    from service.log import configure_logging
 
-    configure_logging(as_json=False)
     if safe_harbor and audience == "shared":
         raise typer.BadParameter("what is shared has no rows of patients: leave --safe-harbor out.")
-    settings, now = load_settings(config), dt.datetime.now(dt.UTC)
+    settings, now = read_settings(config), dt.datetime.now(dt.UTC)
     if audience == "shared":
         made = export_for_sharing(settings, folder, form, now)
     else:

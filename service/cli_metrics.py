@@ -2,25 +2,20 @@
 # ruff: noqa: PLC0415 -- a command imports what it needs, so that --help is fast
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli_config import CONFIG, Config, read_settings
+
 if TYPE_CHECKING:
     from outcomes.changes import MetricChange, Moved, RowChange
     from outcomes.results import MetricResult
-    from service.settings import Settings
     from warehouse.pseudonym import KeyOfCenter
 
 metrics = typer.Typer(
     help="List metrics, follow one over the runs, say why figures moved.", no_args_is_help=True
 )
-
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
 
 
 @metrics.command("list")
@@ -51,7 +46,7 @@ def history(
     from service.cli_output import show_rows
     from warehouse.mart import open_mart
 
-    with open_mart(_settings(config).warehouse_folder) as mart:
+    with open_mart(read_settings(config).warehouse_folder) as mart:
         rows = mart.rows(
             "SELECT result.run_id, run.started_at, result.version, result.statistic, result.value, "
             "result.ci_low, result.ci_high, result.n, result.numerator, result.denominator, result.note "
@@ -87,7 +82,7 @@ def diff(
     from service.metrics import diff as changes_between
     from service.metrics import pseudonyms_of
 
-    settings = _settings(config)
+    settings = read_settings(config)
     changes = changes_between(settings, earlier, later)
     names = pseudonyms_of(settings, changes)
     for change in changes:
@@ -129,11 +124,3 @@ def _row(row: "RowChange", names: "Mapping[KeyOfCenter, str]") -> str:
     resource = f"{row.resource_type} {names.get(key, 'without a key')}"
     columns = f" ({', '.join(row.columns)})" if row.columns else ""
     return f"{row.cause}: {resource} of center {row.center_id}, {row.table} row {row.change}{columns}"
-
-
-def _settings(folder: Path) -> "Settings":
-    from service.configuration import load_settings
-    from service.log import configure_logging
-
-    configure_logging(as_json=False)
-    return load_settings(folder)

@@ -6,14 +6,12 @@ from typing import Annotated
 
 import typer
 
+from service.cli_config import CONFIG, Config, read_settings
+
 publications = typer.Typer(
     help="Check what publications print, and compare it with our figures.", no_args_is_help=True
 )
 
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
 CONTRADICTED = 1
 
 
@@ -62,10 +60,9 @@ def compare(config: Config = CONFIG) -> None:
     from outcomes.publication import load_publications
     from outcomes.report.facts import read_results
     from service.cli_output import console, show_comparison
-    from service.configuration import load_settings
     from warehouse.mart import open_mart
 
-    settings = load_settings(config)
+    settings = read_settings(config)
     with open_mart(settings.warehouse_folder) as mart:
         results = read_results(mart)
     for publication in load_publications(settings.publication_folder):

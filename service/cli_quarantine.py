@@ -2,13 +2,13 @@
 # ruff: noqa: PLC0415 -- a command imports what it needs, so that --help is fast
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli_config import CONFIG, Config, read_settings
+
 if TYPE_CHECKING:
-    from service.settings import Settings
     from warehouse.faults import Refused
 
 quarantine = typer.Typer(
@@ -16,10 +16,6 @@ quarantine = typer.Typer(
     no_args_is_help=True,
 )
 
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
 Center = Annotated[str | None, typer.Option(help="Only this center.")]
 
 
@@ -37,7 +33,7 @@ def list_(
     from service.quarantine import as_json as json_text
     from service.quarantine import read_groups
 
-    groups = read_groups(_settings(config), center)
+    groups = read_groups(read_settings(config), center)
     if as_json:
         typer.echo(json_text(groups))
         return
@@ -71,7 +67,7 @@ def show(
     """
     from service.quarantine import read_refused
 
-    refused = read_refused(_settings(config), center, handle)
+    refused = read_refused(read_settings(config), center, handle)
     if handle is None:
         _show_all(refused, with_id=with_id)
         return
@@ -108,11 +104,3 @@ def _show_one(resource: "Refused", *, with_id: bool, with_body: bool) -> None:
     if with_body:
         missing = "(a view refused it; it is stored in the raw segments like any other)"
         typer.echo(resource.body or missing)
-
-
-def _settings(folder: Path) -> "Settings":
-    from service.configuration import load_settings
-    from service.log import configure_logging
-
-    configure_logging(as_json=False)
-    return load_settings(folder)

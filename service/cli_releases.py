@@ -2,17 +2,11 @@
 # ruff: noqa: PLC0415 -- a command imports what it needs, so that --help is fast
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from service.settings import Settings
-
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
+from service.cli_config import CONFIG, Config, read_settings
 
 releases = typer.Typer(
     help="The releases that analysts read: list them, verify their files, go back to an older one.",
@@ -26,7 +20,7 @@ def list_command(config: Config = CONFIG) -> None:
     from service.cli_output import show_releases
     from service.release_list import list_releases
 
-    show_releases(list_releases(_settings(config).warehouse_folder))
+    show_releases(list_releases(read_settings(config).warehouse_folder))
 
 
 @releases.command()
@@ -46,7 +40,7 @@ def verify(
     from warehouse.releases import current_release, release_folder
 
     if folder is None:
-        data = _settings(config).warehouse_folder
+        data = read_settings(config).warehouse_folder
         folder = current_release(data) if number is None else release_folder(data, number)
     manifest = verify_manifest(folder)
     console.print(f"{folder}: all {len(manifest['sha256'])} files are those of the manifest", soft_wrap=True)
@@ -69,14 +63,6 @@ def rollback(
     from service.nightly import open_warehouse
     from warehouse.publish import roll_back
 
-    with open_warehouse(_settings(config)) as warehouse:
+    with open_warehouse(read_settings(config)) as warehouse:
         roll_back(warehouse, number, dt.datetime.now(dt.UTC))
     console.print(f"readers see release {number} from now on")
-
-
-def _settings(config: Path) -> "Settings":
-    from service.configuration import load_settings
-    from service.log import configure_logging
-
-    configure_logging(as_json=False)
-    return load_settings(config)

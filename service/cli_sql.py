@@ -3,15 +3,12 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="CRYOCOHORT_CONFIG", help="Folder of cryocohort.toml.")
-]
-CONFIG = Path("config")
+from service.cli_config import CONFIG, Config, read_settings
+
 Format = Literal["table", "csv", "json", "parquet"]
 
 
@@ -26,14 +23,11 @@ def sql(
 
     Example: cryocohort sql "SELECT sex, count(*) FROM core.patient GROUP BY ALL" --format csv
     """
-    from service.configuration import load_settings
-    from service.log import configure_logging
     from warehouse.mart import open_mart
 
-    configure_logging(as_json=False)
     if form == "parquet" and sys.stdout.isatty():
         raise typer.BadParameter("Parquet is no text: send it into a file (> rows.parquet).")
-    with open_mart(load_settings(config).warehouse_folder) as mart:
+    with open_mart(read_settings(config).warehouse_folder) as mart:
         if form == "parquet":
             mart.write_parquet(query, sys.stdout.buffer)
         else:
