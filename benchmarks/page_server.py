@@ -3,7 +3,8 @@
     python -m benchmarks.page_server PORT --resources N --batches B --page-size P --latency-ms L
 
 `POST /fhir/Observation/_search` and `GET /fhir/Observation` answer for the batch of patients named by the
-first patient of the query; next links lead through the batch; `_elements=id` answers with ids only.
+first patient of the query; next links lead through the batch; `_elements=id` answers with ids only, a
+thousand a page when so many are asked for.
 `GET /fhir/Procedure` finds one cryoablation a patient, which makes the patients a cohort. Prints `ready`.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 PATIENTS_IN_A_BATCH = 50
+IDS_A_PAGE = 1_000
 LOINC_NPRS = "72514-3"
 SCT_CRYOABLATION = "26782000"
 
@@ -101,7 +103,8 @@ class Pages:
 
     def __init__(self, plan: Plan, base: str) -> None:
         self._base = base
-        self._answers: dict[tuple[str, bool, int], bytes] = {}
+        self._page_size = plan.page_size
+        self._answers: dict[tuple[str, int, int], bytes] = {}
         for batch in range(plan.batches):
             self._prepare(f"Observation?batch={batch}", list(plan.of_batch(batch)), plan.page_size)
         cohort = [procedure(b, n) for b in range(plan.batches) for n in range(PATIENTS_IN_A_BATCH)]
@@ -110,29 +113,42 @@ class Pages:
         self._capability = answer(json.dumps(CAPABILITY).encode())
 
     def _prepare(self, query: str, resources: list[Resource], page_size: int) -> None:
-        for ids_only in (False, True):
-            shown = [only_id(each) for each in resources] if ids_only else resources
-            for number, start in enumerate(range(0, len(shown), page_size)):
-                is_last = start + page_size >= len(shown)
-                flag = "&ids=1" if ids_only else ""
+        ids = [only_id(each) for each in resources]
+        for shown, ids_a_page, size in (
+            (resources, 0, page_size),
+            (ids, page_size, page_size),
+            (ids, IDS_A_PAGE, IDS_A_PAGE),
+        ):
+            for number, start in enumerate(range(0, len(shown), size)):
+                is_last = start + size >= len(shown)
+                flag = f"&ids={ids_a_page}" if ids_a_page else ""
                 link = None if is_last else f"{self._base}/{query}{flag}&page={number + 1}"
-                body = json.dumps(bundle(shown[start : start + page_size], link)).encode()
-                self._answers[query, ids_only, number] = answer(body)
+                body = json.dumps(bundle(shown[start : start + size], link)).encode()
+                self._answers[query, ids_a_page, number] = answer(body)
 
     def answer_to(self, target: str, form: str) -> bytes:
         """The prepared answer to a request line's target and the form in its body."""
         path, _, query = target.partition("?")
         asked = parse_qs(query or form)
         page = int(asked.get("page", ["0"])[0])
-        ids_only = "ids" in asked or asked.get("_elements", [""])[0].startswith("id")
+        ids_a_page = self._ids_a_page(asked)
         if path.endswith("/metadata"):
             return self._capability
         if "Patient" in path:
             return answer(json.dumps(bundle(patients(asked.get("_id", [""])[0]), None)).encode())
         if "Procedure" in path:
-            return self._empty if "subject" in asked else self._answers["Procedure?all=1", ids_only, page]
+            return self._empty if "subject" in asked else self._answers["Procedure?all=1", ids_a_page, page]
         batch = self._batch(path, asked)
-        return self._answers.get((f"Observation?batch={batch}", ids_only, page), self._empty)
+        return self._answers.get((f"Observation?batch={batch}", ids_a_page, page), self._empty)
+
+    def _ids_a_page(self, asked: dict[str, list[str]]) -> int:
+        """How many ids a page are asked for; 0 where whole resources are."""
+        if "ids" in asked:
+            return int(asked["ids"][0])
+        if not asked.get("_elements", [""])[0].startswith("id"):
+            return 0
+        count = int(asked.get("_count", ["0"])[0])
+        return IDS_A_PAGE if count >= IDS_A_PAGE else self._page_size
 
     def _batch(self, path: str, asked: dict[str, list[str]]) -> str:
         """The batch of the first patient asked for; who asks one by one has it all with that one."""
