@@ -115,9 +115,9 @@ class Landing:
         self._tell(task, answer)
         return total
 
-    def land_read(self, task: Task, resources: Sequence[JsonObject]) -> None:
-        """Land resources that were read by id; each is a warning, because no search found it."""
-        chunk = _Chunk(remarks=len(resources))
+    def land_read(self, task: Task, resources: Sequence[JsonObject], *, warnings: int = 0) -> None:
+        """Land resources that were read by id; no watermark moves, for a read tells nothing of others."""
+        chunk = _Chunk(remarks=warnings)
         page = Page(resources, (), 0, 0, None)
         chunk.take(len(resources), self._judged(task, page).result())
         self._land(task, chunk, None)

@@ -10,6 +10,7 @@ from mappings.errors import ForbiddenError, ServerError, SignInError
 from warehouse.departures import Reason
 
 _GONE = frozenset({404, 410})
+_DOWN = frozenset({429, 502, 503, 504})  # a 500 may be about this one resource
 _NOT_OFFERED = frozenset({401, 403, 404, 405, 501})
 
 
@@ -28,12 +29,14 @@ def word_on(client: FhirClient, resource_type: str, resource_id: str, *, is_offe
     """The server's word on a resource.
 
     Unless reads are known to be offered (`is_offered`), a server that refuses to be asked has said nothing:
-    one that is read by export need not answer reads. Raises SignInError or ServerError for any other answer
-    that is no word: a deletion needs positive evidence.
+    one that is read by export need not answer reads. Raises UnreachableError when the server is down to the
+    last try, SignInError or ServerError for any other answer that is no word: a deletion needs evidence.
     """
     reply = _asked(client, resource_type, resource_id)
     if not is_offered and reply.status in _NOT_OFFERED and not _is_gone(reply):
         return Word()
+    if reply.status in _DOWN:
+        client.successful(reply, resource_type)  # raises, and nothing more is asked of this server
     resource = _resource_in(client, resource_type, resource_id, reply)
     return Word(resource, None if resource is not None else "deleted")
 
@@ -70,6 +73,6 @@ def _refusal(client: FhirClient, resource_type: str, reply: Reply) -> ServerErro
 
 def _undecided(client: FhirClient, resource_type: str, what: str) -> ServerError:
     return client.failure(
-        f"{what} for one {resource_type} by its id that was not found any more; no deletion was noted.",
-        "let the server answer reads by id; the next sync asks again.",
+        f"{what} for one {resource_type} by its id; what is stored of it stays as it is.",
+        "let the server answer reads by id; it is asked again the next time.",
     )

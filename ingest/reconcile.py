@@ -248,7 +248,8 @@ class _TypeReconciliation:
         if self._kind.patient_element == "id":
             departed |= dict.fromkeys(self._known.keys() - (self._members - ended), "moved")
         for resource_id, task in lagging.items():
-            self._place.landing.land_read(task, [answers.alive[resource_id]])
+            # A warning each: no search found it.
+            self._place.landing.land_read(task, [answers.alive[resource_id]], warnings=1)
         self._note(departed, set(lagging), ended, answers.untold)
 
     def _task_for(self, resource: JsonObject, tasks: Sequence[Task]) -> Task | None:

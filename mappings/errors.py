@@ -13,6 +13,7 @@
     │   └── IncompleteError        12   a run ended without everything it had to read
     │       └── ExpiredExportError 12   a center's server no longer holds an export it made for us
     ├── InvalidShareError          13   too large a share of the resources read was invalid
+    │   └── StillRefusedError      13   resources that were asked for again stay in quarantine
     ├── WarehouseError             14   the warehouse cannot be used as it stands
     │   ├── WarehouseBusyError     16   another run holds the warehouse
     │   └── NothingPublishedError  14   no release has been published yet
@@ -93,6 +94,10 @@ class InvalidShareError(CryocohortError):
     """Too large a share of the resources read was invalid."""
 
     exit_code = 13
+
+
+class StillRefusedError(InvalidShareError):
+    """Resources that were asked for again stay in quarantine."""
 
 
 class WarehouseError(CryocohortError):

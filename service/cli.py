@@ -1,11 +1,9 @@
 """The command line: every failure ends in one message, its next step and the exit code of its cause."""
 
-import datetime as dt
-import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,16 +16,12 @@ from service.cli_config import CONFIG, Config, read_settings
 from service.cli_export import export
 from service.cli_init import init
 from service.cli_metrics import metrics
+from service.cli_night import night, now, stop_on_signals
 from service.cli_publications import publications
 from service.cli_quarantine import quarantine
 from service.cli_releases import releases
 from service.cli_sql import sql
 from service.verbosity import CHOSEN
-
-if TYPE_CHECKING:
-    from ingest.sync import Progress
-    from service.nightly import Night
-    from service.settings import Settings
 
 DIFFERENT_FIGURES = 1
 
@@ -86,11 +80,11 @@ def sync(
     from service.notify import told
     from service.study import ReconcileDemand
 
-    settings, stop = read_settings(config), _stop_on_signals()
+    settings, stop = read_settings(config), stop_on_signals()
     demand = ReconcileDemand(reconcile, frozenset(accept_deletions or ()))
-    with told(settings, "sync", _now, stop.is_set):
+    with told(settings, "sync", now, stop.is_set):
         with shown_progress() as progress:
-            report = sync_night(_night(settings, progress, stop), demand)
+            report = sync_night(night(settings, progress, stop), demand)
         show_sync(report)
         if report.view_error:
             raise report.view_error
@@ -113,9 +107,9 @@ def refresh(
     from service.notify import told
 
     settings, stop = read_settings(config), threading.Event()
-    with told(settings, "refresh", _now, stop.is_set):
+    with told(settings, "refresh", now, stop.is_set):
         with shown_progress() as progress:
-            report = refresh_night(_night(settings, progress, stop), frozenset(accept_key or ()))
+            report = refresh_night(night(settings, progress, stop), frozenset(accept_key or ()))
         show_refresh(report)
 
 
@@ -137,8 +131,8 @@ def report(
     from service.notify import told
 
     settings, stop = read_settings(config), threading.Event()
-    with told(settings, "report", _now, stop.is_set), shown_progress() as progress:
-        path = report_night(_night(settings, progress, stop), audience)
+    with told(settings, "report", now, stop.is_set), shown_progress() as progress:
+        path = report_night(night(settings, progress, stop), audience)
     if not CHOSEN.is_quiet:
         for written in (path, *(path.with_suffix(form) for form in FORMS)):
             console.print(str(written), markup=False, soft_wrap=True)
@@ -154,8 +148,8 @@ def serve(config: Config = CONFIG) -> None:
     from service.serve import serve_nights
     from service.systemd import service_manager
 
-    settings, stop = read_settings(config, log_json=not sys.stderr.isatty()), _stop_on_signals()
-    serve_nights(_night(settings, LoggedProgress(), stop), stop, service_manager())
+    settings, stop = read_settings(config, log_json=not sys.stderr.isatty()), stop_on_signals()
+    serve_nights(night(settings, LoggedProgress(), stop), stop, service_manager())
 
 
 @app.command()
@@ -169,14 +163,14 @@ def status(
     from service.status import latest_starts, next_starts, problems, read_status
     from warehouse.lock import is_locked
 
-    settings, now = read_settings(config), dt.datetime.now(dt.UTC)
+    settings, at = read_settings(config), now()
     status = read_status(settings.warehouse_folder)
-    found = problems(status, latest_starts(settings, now), is_locked=is_locked(settings.warehouse_folder))
-    starts = next_starts(settings, now)
+    found = problems(status, latest_starts(settings, at), is_locked=is_locked(settings.warehouse_folder))
+    starts = next_starts(settings, at)
     if as_json:
         typer.echo(json_text(status, found, starts))
     else:
-        show_status(status, found, starts, now)
+        show_status(status, found, starts, at)
     if found:
         raise typer.Exit(12)
 
@@ -233,25 +227,7 @@ def options(
     CHOSEN.is_quiet, CHOSEN.is_verbose, CHOSEN.is_json = quiet, verbose, log_json
 
 
-def _stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set, so that a run ends between two units of work."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
 def _log(*, as_json: bool) -> None:
     from service.log import configure_logging
 
     configure_logging(as_json=as_json)
-
-
-def _night(settings: "Settings", progress: "Progress", stop: threading.Event) -> "Night":
-    from service.nightly import Night
-
-    return Night(settings, _now, progress, stop.is_set)
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

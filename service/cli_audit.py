@@ -54,7 +54,7 @@ def verify(config: Config = CONFIG) -> None:
 
 
 def _log_of(config: Path) -> "list[Entry]":
-    from service.nightly import open_warehouse
+    from service.run import open_warehouse
     from warehouse.audit import read_log
 
     with open_warehouse(read_settings(config)) as warehouse:

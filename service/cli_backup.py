@@ -24,7 +24,7 @@ def backup(
     import datetime as dt
 
     from service.cli_output import console
-    from service.nightly import open_warehouse
+    from service.run import open_warehouse
     from service.study import product_version
     from warehouse.backup import back_up
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # each of these brings a heavy library, and a command should 
     from service.doctor import Checkup
     from service.nightly import RefreshReport, SyncReport
     from service.release_list import KeptRelease
+    from service.retry import RetryReport
     from service.status import Status, Step
     from warehouse.audit import Entry
     from warehouse.built import BuiltTable
@@ -117,6 +118,22 @@ def show_account(rows: Sequence["TypeSync"]) -> None:
         shown = (f"{number:,}" for number in numbers)
         table.add_row(row.center_id, row.resource_type, *shown, f"{row.seconds:,.1f}")
     console.print(table)
+
+
+def show_retried(report: "RetryReport") -> None:
+    """What was asked for again, what the center said of it, and what became of it."""
+    columns = ("asked again", "accepted", "still refused", "deleted there", "not asked for", "no answer")
+    table = _table("Center", "Resource type", *columns, numbers=columns)
+    for each in report.types:
+        told = each.told
+        counts = (told.asked, each.accepted, each.still_refused, told.deleted, told.unasked, told.untold)
+        table.add_row(told.center_id, told.resource_type, *(f"{count:,}" for count in counts))
+    if report.types:
+        console.print(table)
+    else:
+        console.print("nothing to ask for")
+    if any(each.accepted for each in report.types):
+        console.print("accepted resources enter the release with the next `cryocohort refresh`")
 
 
 def show_built(tables: Sequence["BuiltTable"]) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli_config import CONFIG, Config, read_settings
+from service.cli_night import night, stop_on_signals
+from service.verbosity import CHOSEN
 
 if TYPE_CHECKING:
     from warehouse.faults import Refused
@@ -17,12 +19,16 @@ quarantine = typer.Typer(
 )
 
 Center = Annotated[str | None, typer.Option(help="Only this center.")]
+Type = Annotated[str | None, typer.Option("--type", help="Only this resource type.")]
+Rule = Annotated[str | None, typer.Option(help="Only what breaks this rule, as `list` shows it.")]
 
 
 @quarantine.command("list")
 def list_(
     config: Config = CONFIG,
     center: Center = None,
+    resource_type: Type = None,
+    rule: Rule = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
 ) -> None:
     """Open faults in groups: how many resources of each center and type break which rule at which element.
@@ -32,8 +38,9 @@ def list_(
     from service.cli_output import show_rows
     from service.quarantine import as_json as json_text
     from service.quarantine import read_groups
+    from warehouse.faults import Which
 
-    groups = read_groups(read_settings(config), center)
+    groups = read_groups(read_settings(config), Which(center, resource_type, rule))
     if as_json:
         typer.echo(json_text(groups))
         return
@@ -73,6 +80,34 @@ def show(
         return
     for resource in refused:
         _show_one(resource, with_id=with_id, with_body=with_body)
+
+
+@quarantine.command()
+def retry(
+    config: Config = CONFIG,
+    center: Center = None,
+    resource_type: Type = None,
+    rule: Rule = None,
+) -> None:
+    """Ask the centers again for what was refused, judge it by today's gate and land what passes.
+
+    Exit 13 when something stays in quarantine.
+
+    Example: cryocohort quarantine retry --center a --rule model:extra_forbidden
+    """
+    from service.cli_output import show_built, show_retried, shown_progress
+    from service.retry import retry_refused
+    from warehouse.faults import Which
+
+    settings, stop = read_settings(config), stop_on_signals()
+    with shown_progress() as progress:
+        report = retry_refused(night(settings, progress, stop), Which(center, resource_type, rule))
+    if not CHOSEN.is_quiet:
+        show_retried(report)
+        show_built(report.mapped)
+    failure = report.view_error or report.remainder
+    if failure is not None:
+        raise failure
 
 
 def _show_all(refused: "Sequence[Refused]", *, with_id: bool) -> None:

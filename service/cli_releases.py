@@ -60,7 +60,7 @@ def rollback(
     import datetime as dt
 
     from service.cli_output import console
-    from service.nightly import open_warehouse
+    from service.run import open_warehouse
     from warehouse.publish import roll_back
 
     with open_warehouse(read_settings(config)) as warehouse:

@@ -18,7 +18,7 @@ from mappings.terminology import (
 from mappings.terminology_check import CodeProblem, check_center
 from mappings.terminology_fhir import rows_of_concept_map, value_sets
 from mappings.terminology_rows import MAP_COLUMNS, fhir_code, row_problems, write_rows
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from service.settings import CenterSettings, Settings
 from warehouse.terms import UnmappedCode, unmapped_codes
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from outcomes.disclosure import shared_audience
 from outcomes.sharing import shared_tables
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from service.settings import Settings
 from warehouse.audit import Event, append
 from warehouse.export import Export, Format, export_release, release_facts, sheets_of, write_export

@@ -6,7 +6,7 @@ from outcomes.changes import MetricChange, metric_changes
 from outcomes.metric import load_metrics
 from outcomes.refresh import read_cohorts
 from outcomes.results import MetricResult
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from service.settings import Settings
 from warehouse.pseudonym import KeyOfCenter, pseudonyms
 from warehouse.traced import read_trace

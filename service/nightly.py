@@ -7,9 +7,8 @@ success: the run row, the report's head and the exit code say so.
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +16,12 @@ import structlog
 
 from ingest.client import FhirClient
 from ingest.gate_pool import GatePool
-from ingest.sync import CenterReport, Progress, SyncContext, sync_center
+from ingest.sync import CenterReport, SyncContext, sync_center
 from mappings.errors import (
     ConfigError,
-    CryocohortError,
     FatalCheckError,
     IncompleteError,
     InvalidShareError,
-    ServerError,
     SignInError,
     ViewError,
 )
@@ -35,13 +32,11 @@ from outcomes.refresh import refresh
 from outcomes.report.facts import read_published
 from outcomes.report.page import write_report
 from outcomes.results import MetricResult
+from service.run import LedgerRun, Night, ledger_run, open_warehouse
 from service.settings import Settings
-from service.status import note_status
-from service.steps import StepClock
 from service.study import (
     ReconcileDemand,
     build_input,
-    config_fingerprint,
     ingest_centers,
     product_version,
     publish_input,
@@ -57,19 +52,22 @@ from warehouse.health import quarantine_shares
 from warehouse.mart import open_mart
 from warehouse.publish import Release, publish, require_known_keys
 from warehouse.quality import CheckResult, run_checks
-from warehouse.runs import CenterSync, RunKind, RunStatus, finish_center, finish_run, start_run
+from warehouse.runs import CenterSync, finish_center, finish_run
 from warehouse.trace import trace_run
 from warehouse.type_sync import note_types
 
-
-@dataclass(frozen=True, slots=True)
-class Night:
-    """What a night works with: configuration, clock (aware UTC), who hears of it and who may stop it."""
-
-    settings: Settings
-    clock: Callable[[], dt.datetime]
-    progress: Progress
-    is_stopping: Callable[[], bool]
+__all__ = [
+    "Night",
+    "RefreshReport",
+    "SyncReport",
+    "fail_unless_complete",
+    "map_landed",
+    "open_warehouse",
+    "refresh_night",
+    "report_night",
+    "run_night",
+    "sync_night",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +94,6 @@ class RefreshReport:
     release: Release
 
 
-@dataclass(slots=True)
-class _Run:
-    """The run under way: its number, its steps, and how it will be closed."""
-
-    run_id: int
-    steps: StepClock
-    status: RunStatus = "complete"
-    message: str = ""
-
-
 def run_night(night: Night) -> tuple[SyncReport, RefreshReport, Path]:
     """A whole night; returns what was synced and refreshed, and the report's path."""
     synced = sync_night(night)
@@ -122,7 +110,7 @@ def sync_night(night: Night, demand: ReconcileDemand | None = None) -> SyncRepor
     """
     settings = night.settings
     codes, rules = study_codes(settings), reconcile_rules(settings, demand or ReconcileDemand())
-    with open_warehouse(settings) as warehouse, _run(night, warehouse, "sync") as run:
+    with open_warehouse(settings) as warehouse, ledger_run(night, warehouse, "sync") as run:
         with GatePool(os.cpu_count() or 1) as gate:
             context = SyncContext(
                 run.run_id, codes, night.clock, night.progress, night.is_stopping, gate, rules
@@ -131,8 +119,8 @@ def sync_night(night: Night, demand: ReconcileDemand | None = None) -> SyncRepor
         for center in centers:
             finish_center(warehouse, _center_sync(run.run_id, center, night.clock()))
         note_types(warehouse, [row for center in centers for row in center.account(run.run_id)])
-        mapped, view_error = _map_landed(night, warehouse, run)
-        _fail_unless_complete(centers)
+        mapped, view_error = map_landed(night, warehouse, run)
+        fail_unless_complete(centers)
         _fail_if_too_much_is_invalid(settings, warehouse)
     return SyncReport(run.run_id, centers, mapped, view_error)
 
@@ -143,7 +131,7 @@ def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> 
     Raises ConfigError when a center's pseudonymization key has changed and is not among `accepted_keys`.
     """
     settings = night.settings
-    with open_warehouse(settings) as warehouse, _run(night, warehouse, "refresh") as run:
+    with open_warehouse(settings) as warehouse, ledger_run(night, warehouse, "refresh") as run:
         release_input = publish_input(settings, run.run_id, night.clock())
         require_known_keys(warehouse, release_input, accepted_keys)
         tables, results = _build_and_compute(settings, warehouse, run)
@@ -161,7 +149,7 @@ def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> 
 
 
 def _build_and_compute(
-    settings: Settings, warehouse: Warehouse, run: _Run
+    settings: Settings, warehouse: Warehouse, run: LedgerRun
 ) -> tuple[Sequence[BuiltTable], Sequence[MetricResult]]:
     """The tables and every figure of them, in one transaction: a reader finds both of a run, or neither."""
     with warehouse.transaction() as transaction:
@@ -206,45 +194,6 @@ def _make_report_folder(settings: Settings) -> None:
         ) from None
 
 
-def open_warehouse(settings: Settings) -> Warehouse:
-    """The configured warehouse, locked for this process; a context manager."""
-    place = settings.file.warehouse
-    return Warehouse.open(settings.warehouse_folder, threads=place.threads, memory_limit=place.memory_limit)
-
-
-@contextmanager
-def _run(night: Night, warehouse: Warehouse, kind: RunKind) -> Iterator[_Run]:
-    """Open a run in the ledger and close it as what it was, also when the block raises."""
-    run_id = start_run(
-        warehouse,
-        kind=kind,
-        now=night.clock(),
-        version=product_version(),
-        config_fingerprint=config_fingerprint(night.settings.folder),
-    )
-    run = _Run(run_id, StepClock(run_id, night.clock))
-    log, began = structlog.get_logger().bind(run_id=run.run_id, kind=kind), night.clock()
-    log.info("run started")
-    try:
-        note_status(warehouse)
-        yield run
-    except BaseException as error:
-        run.status, run.message = _ending(error)
-        raise
-    finally:
-        finish_run(
-            warehouse,
-            run_id,
-            status=run.status,
-            now=night.clock(),
-            message=run.message,
-            steps=run.steps.ended,
-        )
-        seconds = round((night.clock() - began).total_seconds(), 3)
-        log.info("run ended", status=run.status, seconds=seconds, message=run.message)
-        note_status(warehouse)
-
-
 def _log_work(run_id: int, tables: Sequence[BuiltTable], checks: Sequence[CheckResult]) -> None:
     """What was built and what the checks found, for those who want to hear of each."""
     log = structlog.get_logger().bind(run_id=run_id)
@@ -254,18 +203,6 @@ def _log_work(run_id: int, tables: Sequence[BuiltTable], checks: Sequence[CheckR
     for check in checks:
         if check.status != "passed":
             log.debug("checked", check=check.check, status=check.status, severity=check.severity)
-
-
-def _ending(error: BaseException) -> tuple[RunStatus, str]:
-    match error:
-        case FatalCheckError():
-            return "withheld", error.message
-        case ServerError() | SignInError() | InvalidShareError():
-            return "incomplete", error.message
-        case CryocohortError():
-            return "failed", error.message
-    # The text of any other exception may quote content, so the ledger keeps its class alone.
-    return "failed", type(error).__name__
 
 
 def _sync_centers(settings: Settings, warehouse: Warehouse, context: SyncContext) -> tuple[CenterReport, ...]:
@@ -279,8 +216,8 @@ def _sync_centers(settings: Settings, warehouse: Warehouse, context: SyncContext
         return tuple(pool.map(sync, range(len(centers))))
 
 
-def _map_landed(
-    night: Night, warehouse: Warehouse, run: _Run
+def map_landed(
+    night: Night, warehouse: Warehouse, run: LedgerRun
 ) -> tuple[Sequence[BuiltTable], ViewError | None]:
     """Bring the flat tables up to what has landed; a view that fails must not undo or hide the landing."""
     if night.is_stopping():
@@ -300,15 +237,18 @@ def _center_sync(run_id: int, center: CenterReport, now: dt.datetime) -> CenterS
     return CenterSync(run_id, center.center_id, center.status, " ".join(center.reasons), now)
 
 
-def _fail_unless_complete(centers: Sequence[CenterReport]) -> None:
-    """Raise what decides the exit code when a center was not read completely, with every reason."""
+def fail_unless_complete(centers: Sequence[CenterReport], command: str = "cryocohort sync") -> None:
+    """Raise what decides the exit code when a center was not read completely, with every reason.
+
+    `command` is what reads on where this run stopped.
+    """
     incomplete = [center for center in centers if center.status == "incomplete"]
     if incomplete:
         is_refused = all(isinstance(center.error, SignInError) for center in incomplete)
         steps = dict.fromkeys(center.error.next_step for center in incomplete if center.error is not None)
         raise (SignInError if is_refused else IncompleteError)(
             " ".join(reason for center in incomplete for reason in center.reasons),
-            " ".join([*steps, "Then run `cryocohort sync` again: it takes up where this one stopped."]),
+            " ".join([*steps, f"Then run `{command}` again: it takes up where this one stopped."]),
         )
 
 

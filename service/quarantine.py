@@ -5,24 +5,24 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from mappings.errors import ConfigError, WarehouseError
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from service.settings import Settings
-from warehouse.faults import FaultGroup, Refused, fault_groups, refused_resources
+from warehouse.faults import FaultGroup, Refused, Which, fault_groups, refused_resources
 
 
-def read_groups(settings: Settings, center_id: str | None) -> list[FaultGroup]:
-    """Open faults in groups, of one center or all.
+def read_groups(settings: Settings, which: Which) -> list[FaultGroup]:
+    """Open faults in groups, all or of one center, type or rule.
 
     Raises WarehouseError before the first sync, WarehouseBusyError while a run is under way.
     """
-    _require(settings, center_id)
+    require_warehouse(settings, which.center_id)
     with open_warehouse(settings) as warehouse:
-        return fault_groups(warehouse, center_id)
+        return fault_groups(warehouse, which)
 
 
 def read_refused(settings: Settings, center_id: str | None, handle: str | None) -> list[Refused]:
     """Refused resources; raises ConfigError when no handle begins like `handle`, and as `read_groups`."""
-    _require(settings, center_id)
+    require_warehouse(settings, center_id)
     with open_warehouse(settings) as warehouse:
         refused = refused_resources(warehouse, center_id, handle)
     if handle is not None and not refused:
@@ -38,7 +38,8 @@ def as_json(groups: Sequence[FaultGroup]) -> str:
     return TypeAdapter(Sequence[FaultGroup]).dump_json(groups, indent=2).decode()
 
 
-def _require(settings: Settings, center_id: str | None) -> None:
+def require_warehouse(settings: Settings, center_id: str | None) -> None:
+    """Raise ConfigError for a center that is not configured, WarehouseError before the first sync."""
     if center_id is not None:
         settings.center(center_id)
     if not settings.warehouse_folder.is_dir():

@@ -46,6 +46,15 @@ class Refused:
     faults: tuple[Fault, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Which:
+    """A choice among open faults: of one center, one resource type, one rule; None chooses all."""
+
+    center_id: str | None = None
+    resource_type: str | None = None
+    rule: str | None = None
+
+
 # An index within a list says nothing about the cause: Observation.component[3] is Observation.component.
 _GROUPS = r"""
 SELECT fault.center_id, fault.resource_type, fault.rule,
@@ -56,6 +65,7 @@ FROM ops.quarantine AS fault
 INNER JOIN ops.run AS first_run ON fault.first_run_id = first_run.run_id
 INNER JOIN ops.run AS last_run ON fault.last_run_id = last_run.run_id
 WHERE fault.is_open AND ($center IS NULL OR fault.center_id = $center)
+    AND ($type IS NULL OR fault.resource_type = $type) AND ($rule IS NULL OR fault.rule = $rule)
 GROUP BY ALL ORDER BY resources DESC, 1, 2, 3, 4
 """
 _FAULTS = """
@@ -71,9 +81,30 @@ ORDER BY fault.center_id, fault.resource_type, handle, fault.rule, fault.path
 """
 
 
-def fault_groups(warehouse: Warehouse, center_id: str | None = None) -> list[FaultGroup]:
+# What a view refuses is stored whole, and judged again whenever the view or the resource changes.
+_GATE_REFUSED = """
+SELECT DISTINCT center_id, resource_type, resource_id FROM ops.quarantine
+WHERE is_open AND rule <> 'view' AND ($center IS NULL OR center_id = $center)
+    AND ($type IS NULL OR resource_type = $type) AND ($rule IS NULL OR rule = $rule)
+ORDER BY ALL
+"""
+
+
+def fault_groups(warehouse: Warehouse, which: Which) -> list[FaultGroup]:
     """Open faults by center, type, rule and element, those of most resources first."""
-    return [FaultGroup(**row) for row in warehouse.rows(_GROUPS, {"center": center_id})]
+    return [FaultGroup(**row) for row in warehouse.rows(_GROUPS, _chosen(which))]
+
+
+def gate_refused(warehouse: Warehouse, which: Which) -> dict[tuple[str, str], list[str]]:
+    """The ids of what the gate refuses, by center and resource type; '' stands for those without id."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in warehouse.rows(_GATE_REFUSED, _chosen(which)):
+        found.setdefault((row["center_id"], row["resource_type"]), []).append(row["resource_id"])
+    return found
+
+
+def _chosen(which: Which) -> dict[str, str | None]:
+    return {"center": which.center_id, "type": which.resource_type, "rule": which.rule}
 
 
 def refused_resources(

@@ -97,8 +97,8 @@ def publish(warehouse: Warehouse, publish_input: PublishInput) -> Release:
 def unpublished_run(warehouse: Warehouse) -> int | None:
     """Return the newest complete refresh that no release holds: a crash came between them; else None."""
     (row,) = warehouse.rows(
-        "SELECT max(run_id) AS run_id FROM ops.run WHERE kind <> 'sync' AND status = 'complete' "
-        "AND run_id > (SELECT coalesce(max(run_id), 0) FROM ops.release)"
+        "SELECT max(run_id) AS run_id FROM ops.run WHERE kind IN ('refresh', 'nightly') "
+        "AND status = 'complete' AND run_id > (SELECT coalesce(max(run_id), 0) FROM ops.release)"
     )
     run_id: int | None = row["run_id"]
     return run_id

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from warehouse.connection import Row, Transaction
+from warehouse.connection import Row, Transaction, Warehouse
 from warehouse.unit import Unit
 
 
@@ -93,11 +93,25 @@ def open_view_rejects(transaction: Transaction, run_id: int, rejects: Sequence[V
     )
 
 
+def close_faults(
+    warehouse: Warehouse, center_id: str, resource_type: str, resource_ids: Sequence[str]
+) -> None:
+    """Close what the gate found wrong with resources that the center has no more, or that nobody asks for."""
+    with warehouse.transaction() as transaction:
+        _close_gate_faults(transaction, center_id, resource_type, resource_ids)
+
+
 def _close(transaction: Transaction, unit: Unit, resource_ids: Sequence[str]) -> None:
+    _close_gate_faults(transaction, unit.center_id, unit.resource_type, resource_ids)
+
+
+def _close_gate_faults(
+    transaction: Transaction, center_id: str, resource_type: str, resource_ids: Sequence[str]
+) -> None:
     transaction.execute(
         "UPDATE ops.quarantine SET is_open = FALSE WHERE is_open AND rule <> 'view' "
-        "AND center_id = ? AND resource_type = ? AND resource_id IN (SELECT unnest(?))",
-        [unit.center_id, unit.resource_type, list(resource_ids)],
+        "AND center_id = ? AND resource_type = ? AND resource_id IN (SELECT unnest(?::VARCHAR[]))",
+        [center_id, resource_type, list(resource_ids)],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from warehouse.audit import Event, append
 from warehouse.connection import Row, Transaction, Warehouse
 
-RunKind = Literal["sync", "refresh", "nightly"]
+RunKind = Literal["sync", "refresh", "nightly", "retry"]
 RunStatus = Literal["running", "complete", "incomplete", "failed", "withheld"]
 SyncStatus = Literal["complete", "incomplete"]
 StepName = Literal["map", "build", "compute", "check", "publish"]

@@ -13,6 +13,7 @@ from service.demo.workplace import prepare
 from service.quarantine import read_groups
 from tests.warehouse.landing_examples import NOON
 from warehouse.connection import Warehouse
+from warehouse.faults import Which
 from warehouse.land import Quarantined, Unit, land
 from warehouse.runs import start_run
 
@@ -46,14 +47,15 @@ def shown(config: Path, *arguments: str) -> str:
 
 
 def test_faults_are_grouped_by_rule_and_element_whatever_the_index(config: Path) -> None:
-    groups = read_groups(load_settings(config), None)
+    groups = read_groups(load_settings(config), Which())
     assert [(group.rule, group.path, group.resources) for group in groups] == [
         ("number", "Observation.component.valueQuantity.value", 2),
         ("model:missing", "Observation.status", 1),
     ]
-    assert read_groups(load_settings(config), "b") == []
+    for other in (Which("b"), Which(resource_type="Condition"), Which(rule="size")):
+        assert read_groups(load_settings(config), other) == []
     with pytest.raises(ConfigError, match="No center is called c"):
-        read_groups(load_settings(config), "c")
+        read_groups(load_settings(config), Which("c"))
 
 
 def test_the_list_as_json_has_the_groups(config: Path) -> None:
@@ -82,4 +84,4 @@ def test_an_unknown_handle_and_a_missing_warehouse_are_told(config: Path, tmp_pa
     assert isinstance(ended.exception, ConfigError)
     (tmp_path / "data").rename(tmp_path / "gone")
     with pytest.raises(WarehouseError, match="no warehouse yet"):
-        read_groups(load_settings(config), None)
+        read_groups(load_settings(config), Which())
