@@ -39,10 +39,12 @@ def show_share(numerator: int, denominator: int, digits: int = 1) -> str:
 
 
 def show_p(value: float | None) -> str:
-    """A p value to four decimals, or `< 0.0001` below that."""
+    """A p value to three decimals (four below 0.001), never 0 or 1: `< 0.0001`, `> 0.999`."""
     if value is None:
         return NOT_ASSESSABLE
-    return "< 0.0001" if value < 0.0001 else f"{rounded(value, 4):f}"
+    if value < 0.0001:
+        return "< 0.0001"
+    return "> 0.999" if value > 0.999 else f"{rounded(value, 3 if value >= 0.001 else 4):f}"
 
 
 def show_month(value: float | None) -> str:

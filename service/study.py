@@ -18,7 +18,7 @@ from outcomes.disclosure import TEAM, Audience, AudienceName, shared_audience
 from outcomes.metric import load_metrics, sql_files
 from outcomes.publication import load_publications
 from outcomes.refresh import read_cohorts
-from outcomes.report.facts import CenterFacts, ReportFacts
+from outcomes.report.facts import CenterFacts, ReportFacts, table_sql
 from service import settings as configured
 from service.credentials import credentials, tls
 from warehouse.build import BuildCenter, BuildInput, BuildSources, StudyRules
@@ -175,10 +175,7 @@ def report_facts(
     settings: configured.Settings, mart: Mart, now: dt.datetime, audience: Audience
 ) -> ReportFacts:
     """What the report's head says of the study, the release and how fresh each center is."""
-    syncs = mart.rows(
-        "SELECT center_id, max(finished_at) FILTER (status = 'complete') AS read_at, "
-        "arg_max(status, run_id) = 'complete' AS is_complete FROM ops.center_sync GROUP BY center_id"
-    )
+    syncs = mart.rows(table_sql("sources"))
     read_at = {row["center_id"]: row["read_at"] for row in syncs}
     complete = {row["center_id"] for row in syncs if row["is_complete"]}
     study, release = settings.file.study, current_release(settings.warehouse_folder)

@@ -10,6 +10,8 @@ from outcomes.rounding import scaled, show
 
 # A duration in whole days that is less than a day short of a month counts as having reached it.
 _ONE_DAY_MONTHS = 1 / 30.4375
+# Points below the axes: where the numbers at risk begin, and from row to row.
+_BELOW, _ROW = -44.0, 14.0
 _BANDS = (FIRST_PALE, SECOND_PALE)
 
 
@@ -73,7 +75,7 @@ def curve_plot(lines: Sequence[CurveLine], text: CurveText, *, shows_patients: b
         _numbers_at_risk(axes, lines, text)
 
     told = " ".join(_told(line, text.horizons) for line in lines)
-    height = 3.9 + 0.22 * (len(lines) - 1)
+    height = 3.9 + 0.42 * (len(lines) - 1)
     return draw(text.name, text.title, f"{text.y_label}, step curves. {told}", paint, height=height)
 
 
@@ -121,24 +123,23 @@ def _band(axes: Axes, line: CurveLine, color: str) -> None:
 def _numbers_at_risk(axes: Axes, lines: Sequence[CurveLine], text: CurveText) -> None:
     if any(line.points[0].at_risk is None for line in lines):
         return
-    below = axes.get_xaxis_transform()
-    axes.text(0, -0.22, text.at_risk_label, transform=below, va="top", fontsize=9.5, fontweight="bold")
     # Two causes of one cohort share who is at risk: said once.
-    counts = dict.fromkeys(tuple(line.at_risk(float(t)) for t in axes.get_xticks()) for line in lines)
-    for number, at_risk in enumerate(counts):
-        height = -0.285 - 0.065 * number
-        color = SERIES[number][0] if len(counts) > 1 else INK
-        for tick, count in zip(axes.get_xticks(), at_risk, strict=True):
-            axes.text(
-                float(tick),
-                height,
-                str(count),
-                transform=below,
-                ha="center",
-                va="top",
-                fontsize=9.5,
-                color=color,
-            )
+    counts: dict[tuple[int | None, ...], str] = {}
+    for line in lines:
+        counts.setdefault(tuple(line.at_risk(float(tick)) for tick in axes.get_xticks()), line.label)
+    for number, (at_risk, label) in enumerate(counts.items()):
+        of = f": {shortened(label)}" if len(counts) > 1 else ""
+        color = SERIES[number % len(SERIES)][0] if len(counts) > 1 else INK
+        _row_at_risk(axes, f"{text.at_risk_label}{of}", at_risk, color, first=_BELOW - 2 * _ROW * number)
+
+
+def _row_at_risk(axes: Axes, label: str, at_risk: Sequence[int | None], color: str, *, first: float) -> None:
+    """A label and below it the numbers at each tick, `first` points from the bottom of the axes."""
+    placed = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "va": "top"}
+    told = {"fontsize": 9.5, "color": color, **placed}
+    axes.annotate(label, (0, 0), xytext=(0, first), fontweight="bold", **told)
+    for tick, count in zip(axes.get_xticks(), at_risk, strict=True):
+        axes.annotate(str(count), (float(tick), 0), xytext=(0, first - _ROW), ha="center", **told)
 
 
 def _told(line: CurveLine, horizons: Sequence[int]) -> str:

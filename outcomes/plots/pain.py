@@ -57,8 +57,13 @@ def pain_plot(times: Sequence[PainTime], *, shows_patients: bool) -> Drawing:
     return draw("pain", "Pain scores over time", f"Box plots with means. {'; '.join(means)}.", paint)
 
 
-def trajectory_plot(times: Sequence[str], groups: Sequence[tuple[str, Sequence[MeanTime]]]) -> Drawing:
-    """The mean score at each time with its 95 % interval: one line a group (label, one mean a time)."""
+def trajectory_plot(
+    times: Sequence[str], sizes: Sequence[int | None], groups: Sequence[tuple[str, Sequence[MeanTime]]]
+) -> Drawing:
+    """The mean score at each time with its 95 % interval: one line a group (label, one mean a time).
+
+    `sizes` are the numbers of patients at each time, None where they are not told.
+    """
 
     def paint(axes: Axes, shape: Shape) -> None:
         for number, (label, means) in enumerate(groups):
@@ -73,7 +78,7 @@ def trajectory_plot(times: Sequence[str], groups: Sequence[tuple[str, Sequence[M
             axes.plot(xs, ys, dashes, color=color, marker=marker, markersize=5.5, linewidth=1.6, label=name)
         if any(m.mean is not None for _, means in groups for m in means):
             axes.legend(loc="upper right", fontsize=9.5)
-        _score_axes(axes, [_label(time, None, shape) for time in times])
+        _score_axes(axes, [_label(time, n, shape) for time, n in zip(times, sizes, strict=True)])
 
     told = (
         f"{label}: " + ", ".join(f"{t} {show(m.mean)}" for t, m in zip(times, means, strict=True))

@@ -9,7 +9,8 @@ from importlib.resources import files
 from outcomes.metric import Metric
 from outcomes.refresh import read_sql
 from outcomes.report import estimates, tables
-from outcomes.report.facts import Published, ReportFacts
+from outcomes.report.facts import Published, ReportFacts, table_sql
+from outcomes.report.origins import METHODS, QUERIES, Origin, method_origin, metric_origin, query_origin
 from outcomes.report.parts import Definition, Group, Line, Section, Table
 
 SOFTWARE = ("duckdb", "numpy", "scipy", "matplotlib", "jinja2", "fhir.resources")
@@ -35,7 +36,7 @@ REPORTING_ITEMS = (
 def sections(published: Published, facts: ReportFacts, centers: Sequence[Group]) -> list[Section]:
     """The parts of the appendix."""
     return [
-        _definitions(published),
+        _definitions(published, facts),
         _rules(published),
         _figures(published, centers),
         _codes(facts, centers),
@@ -44,15 +45,39 @@ def sections(published: Published, facts: ReportFacts, centers: Sequence[Group])
     ]
 
 
-def _definitions(published: Published) -> Section:
-    lead = "What each figure means, in words and as the SQL that was run. Names above link to here."
-    found = tuple(_definition(metric) for metric in published.metrics.values())
-    return Section("definitions", "Definitions", lead, found, is_appendix=True)
+def _definitions(published: Published, facts: ReportFacts) -> Section:
+    lead = (
+        "What each figure means, in words and as the SQL that was run; below the metrics, how this report "
+        "reads its tables. Names above link to here."
+    )
+    metrics = (_metric(metric) for metric in published.metrics.values())
+    queries = (_query(name, facts.version) for name in QUERIES)
+    methods = (_method(name, facts.version) for name in METHODS)
+    return Section("definitions", "Definitions", lead, (*metrics, *queries, *methods), is_appendix=True)
 
 
-def _definition(metric: Metric) -> Definition:
+def _metric(metric: Metric) -> Definition:
     file = read_sql(files("outcomes") / "metrics" / f"{metric.metric}.sql")
-    return Definition(metric, file, hashlib.sha256(file.encode()).hexdigest())
+    told = f"version {metric.version} · one row: {metric.grain} · unit: {metric.unit} · {metric.reference}"
+    text = metric.definition.replace("\n", " ")
+    return _definition(metric_origin(metric), text, (metric.metric, told), ("SQL", file))
+
+
+def _query(name: str, version: str) -> Definition:
+    file = table_sql(name)
+    text = " ".join(line.removeprefix("-- ") for line in file.splitlines() if line.startswith("--"))
+    return _definition(query_origin(name), text, (name, f"cryocohort {version}"), ("SQL", file))
+
+
+def _method(name: str, version: str) -> Definition:
+    file = (files("outcomes") / f"{name}.py").read_text(encoding="utf-8")
+    text = file.split('"""')[1].split("\n\n")[1].replace("\n", " ")
+    return _definition(method_origin(name), text, (name, f"cryocohort {version}"), ("Python", file))
+
+
+def _definition(origin: Origin, text: str, named: tuple[str, str], file: tuple[str, str]) -> Definition:
+    digest = hashlib.sha256(file[1].encode()).hexdigest()
+    return Definition(origin.anchor, origin.title, text, *named, *file, digest)
 
 
 def _rules(published: Published) -> Section:

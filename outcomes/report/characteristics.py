@@ -1,14 +1,18 @@
 """Tables 1 and 2: who was treated, by center, with what is missing and the standardized difference."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from outcomes.metric import Metric
 from outcomes.report import estimates
 from outcomes.report.facts import HIDDEN
-from outcomes.report.parts import Group, Line, Table, metric_anchor
-from outcomes.results import Results
+from outcomes.report.origins import metric_anchor
+from outcomes.report.parts import Group, Line, Table
+from outcomes.results import ALL, Results
 from outcomes.rounding import show
 
+_REGIONS = "CTLS"
+_PLACE = re.compile(r"[CTLS]\d|cervical|thoracic|lumbar|sacral")
 NOTE = (
     "SMD: standardized difference between the centers, in standard deviations; above 0.1 the centers are "
     "not alike. No tests: these tables describe one cohort."
@@ -41,7 +45,7 @@ def _block(metric: Metric, results: Results, centers: Sequence[Group]) -> Iterat
     smd = _smd(results, metric.metric)
     if metric.statistic == "categories":
         yield Line((metric.title, *("" for _ in centers), *smd), tone="kept", anchor=anchor)
-        for category in _categories(results, metric.metric):
+        for category in _categories(results, metric):
             # A center without a row of a category has no result of it.
             shares = [
                 estimates.formed(f"share:{category}", results, metric.metric, group.name)
@@ -78,13 +82,25 @@ def _smd(results: Results, metric: str) -> tuple[str, ...]:
     return (HIDDEN if estimates.is_hidden(found) else show(found.value, 2) if found else "",)
 
 
-def _categories(results: Results, metric: str) -> list[str]:
-    """The categories of a metric: numbers in their order, names by their size, the largest first."""
+def _categories(results: Results, metric: Metric) -> list[str]:
+    """The categories of a metric in their own order, names without one by their size, the largest first."""
     sizes = {
         result.statistic[len("proportion[") : -1]: result.value or 0.0
         for result in results
-        if result.metric == metric and result.group == "all" and result.statistic.startswith("proportion[")
+        if result.metric == metric.metric
+        and result.group == ALL
+        and result.statistic.startswith("proportion[")
     }
-    if all(category[0].isdigit() for category in sizes):
-        return sorted(sizes)
+    match metric.order:
+        case "number":
+            return sorted(sizes)
+        case "spine":
+            return sorted(sizes, key=_along_the_spine)
     return sorted(sizes, key=lambda category: (-sizes[category], category))
+
+
+def _along_the_spine(place: str) -> tuple[int, int, str]:
+    """From the neck down: `C3`, `T2`, `T11` or a region; a set of levels by its first, others last."""
+    region = _REGIONS.find(place[0].upper()) if _PLACE.match(place) else len(_REGIONS)
+    number = re.match(r"[A-Z](\d+)", place)
+    return region, int(number[1]) if number else 0, place

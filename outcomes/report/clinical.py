@@ -1,13 +1,14 @@
 """What became of the patients: pain, local control, complications."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from outcomes.curves import curve_of
 from outcomes.plots.curves import CurveLine, CurveText, Point, curve_plot
 from outcomes.plots.pain import MeanTime, PainTime, pain_plot, trajectory_plot
-from outcomes.report import estimates, tables
+from outcomes.report import estimates, pain_tables, tables
 from outcomes.report.facts import PAIN_TIMES, Published
-from outcomes.report.parts import Group, Line, Plot, Section, Table, metric_anchor
+from outcomes.report.parts import Group, Line, Plot, Section, Table
 from outcomes.results import ALL
 from outcomes.survival import Curve
 
@@ -15,7 +16,7 @@ BOXES = {
     "team": "Each dot is a patient. Box: quartiles and median; whiskers: range.",
     "shared": "Box: quartiles and median; whiskers: 10th and 90th percentile.",
 }
-TIMES = (("24 hours", "24h"), ("1 month", "1m"), ("last follow-up", "last"))
+TIMES = (("24 hours", "24h"), ("1 month", "1m"), ("Last follow-up", "last"))
 RESPONSES = (
     ("At least 2 points", "points"),
     ("At least 30%", "percent"),
@@ -30,16 +31,14 @@ def pain(published: Published, centers: Sequence[Group]) -> Section:
         ("Patients with painful metastases (95% CI)", "painful_patients", "share"),
         ("Pain-free at last follow-up (95% CI)", "pain_free_last", "share"),
     ]
-    responders = [
-        (f"{label}, {time} (95% CI)", f"responders_{short}", f"share:{category}")
-        for time, short in TIMES
-        for label, category in RESPONSES
-    ]
-    model = [
-        (f"{source}: change at {time} (95% CI)", "pain_trajectory", f"number:{kind}_change[{short}]")
-        for source, kind in (("Mixed model", "model"), ("GEE", "gee"))
-        for time, short in TIMES
-    ]
+    responders: list[estimates.Wanted] = []
+    for time, short in TIMES:
+        responders.append(time)
+        responders += [(label, f"responders_{short}", f"share:{category}") for label, category in RESPONSES]
+    model: list[estimates.Wanted] = []
+    for source, kind in (("Mixed model", "model"), ("GEE", "gee")):
+        model.append(source)
+        model += [(time, "pain_trajectory", f"change:{kind}_change[{short}]") for time, short in TIMES]
     results = published.results
     return Section(
         "pain",
@@ -47,11 +46,12 @@ def pain(published: Published, centers: Sequence[Group]) -> Section:
         "Later times compare patients with a score at both times; a change below zero is less pain.",
         (
             _pain_plot(published),
-            estimates.pain(PAIN_TIMES, results, centers),
+            pain_tables.scores(PAIN_TIMES, results, centers),
             _trajectory(published, centers),
+            pain_tables.changes(PAIN_TIMES[1:], results, centers),
             estimates.figures("Pain-free patients", shares, results, centers),
-            estimates.figures("Responders: drop in pain from baseline", responders, results, centers),
-            estimates.figures("Trajectory by model, points", model, results, centers),
+            estimates.figures("Responders: fall from baseline (95% CI)", responders, results, centers),
+            estimates.figures("Change by model, points (95% CI)", model, results, centers),
         ),
     )
 
@@ -70,8 +70,10 @@ def _trajectory(published: Published, centers: Sequence[Group]) -> Plot:
         (group.label, [_mean_time(published, metric, group.name) for _, metric in PAIN_TIMES])
         for group in centers
     ]
+    means = (published.results.get(metric, "mean") for _, metric in PAIN_TIMES)
+    sizes = [mean.n if mean else None for mean in means]
     return Plot(
-        trajectory_plot([label for label, _ in PAIN_TIMES], lines),
+        trajectory_plot([label for label, _ in PAIN_TIMES], sizes, lines),
         "Mean score at each time with its 95% confidence interval, all centers together and each by itself.",
         published.linked(*(metric for _, metric in PAIN_TIMES)),
     )
@@ -99,22 +101,20 @@ def control(published: Published, centers: Sequence[Group]) -> Section:
     wanted = [
         ("Lesions treated with curative intent", "curative_lesions", "count"),
         ("Controlled at last assessment (95% CI)", "local_control", "share"),
+        *estimates.by_patient("local_control"),
         ("Follow-up, months: mean (SD)", "local_control_followup", "mean (SD)"),
         ("Follow-up, months: median (quartiles)", "local_control_followup", "median (quartiles)"),
     ]
-    over_time = [
-        line
-        for months in MONTHS
-        for line in (
-            (
-                f"Free of local progression at {months} months (95% CI)",
-                SURVIVAL,
-                f"percent:survival_{months}m",
-            ),
-            (f"Lesions at risk at {months} months", SURVIVAL, f"number:at_risk_{months}m"),
-            (f"Local progression by {months} months (95% CI)", PROGRESSION, f"percent:incidence_{months}m"),
-        )
-    ]
+    over_time: list[estimates.Wanted] = []
+    for months in MONTHS:
+        over_time += [
+            f"{months} months",
+            ("Lesions at risk", SURVIVAL, f"number:at_risk_{months}m"),
+            ("Free of local progression", SURVIVAL, f"percent:survival_{months}m"),
+            ("The same by patient, bootstrap", SURVIVAL, f"percent:survival_{months}m_bootstrap"),
+            ("Local progression, death competing", PROGRESSION, f"percent:incidence_{months}m"),
+            ("Local progression, deaths censored", PROGRESSION, f"percent:incidence_naive_{months}m"),
+        ]
     results = published.results
     return Section(
         "control",
@@ -122,25 +122,28 @@ def control(published: Published, centers: Sequence[Group]) -> Section:
         "Only assessments linked to the lesion count; an assessment of the whole disease does not.",
         (
             *_survival_plot(published, SURVIVAL, LESION_TEXT),
+            *_center_plot(published, SURVIVAL, LESION_TEXT, centers),
             estimates.figures("Lesions treated with curative intent", wanted, results, centers),
             *_incidence_plot(published),
-            estimates.figures("Over time, by lesion", over_time, results, centers),
+            estimates.figures("Over time, by lesion (95% CI)", over_time, results, centers),
         ),
     )
 
 
 def survival(published: Published, centers: Sequence[Group]) -> Section:
     """How long patients lived."""
-    wanted = [
-        line
-        for months in MONTHS
-        for line in (
-            (f"Alive at {months} months (95% CI)", "overall_survival", f"percent:survival_{months}m"),
-            (f"Patients at risk at {months} months", "overall_survival", f"number:at_risk_{months}m"),
-        )
+    wanted: list[estimates.Wanted] = []
+    for months in MONTHS:
+        wanted += [
+            f"{months} months",
+            ("Patients at risk", "overall_survival", f"number:at_risk_{months}m"),
+            ("Alive", "overall_survival", f"percent:survival_{months}m"),
+        ]
+    wanted += [
+        "All times",
+        ("Median survival, months", "overall_survival", "number:median"),
+        ("Log-rank test between the centers, p", "overall_survival", "p:p_logrank"),
     ]
-    wanted.append(("Median survival, months", "overall_survival", "number:median"))
-    wanted.append(("Log-rank test between the centers, p", "overall_survival", "p:p_logrank"))
     text = CurveText(
         name="survival",
         title="Overall survival",
@@ -150,9 +153,12 @@ def survival(published: Published, centers: Sequence[Group]) -> Section:
         horizons=MONTHS,
     )
     lead = "From the index treatment to death from any cause; who was last seen alive is counted until then."
-    table = estimates.figures("Overall survival", wanted, published.results, centers)
-    plot = _survival_plot(published, "overall_survival", text)
-    return Section("survival", "Survival", lead, (*plot, table))
+    table = estimates.figures("Overall survival (95% CI)", wanted, published.results, centers)
+    plots = (
+        *_survival_plot(published, "overall_survival", text),
+        *_center_plot(published, "overall_survival", text, centers),
+    )
+    return Section("survival", "Survival", lead, (*plots, table))
 
 
 SURVIVAL, PROGRESSION = "local_control_survival", "local_progression"
@@ -174,6 +180,26 @@ def _survival_plot(published: Published, metric: str, text: CurveText) -> tuple[
     figure = Plot(
         curve_plot(lines, text, shows_patients=not published.is_shared),
         "Kaplan-Meier estimate with 95% confidence band (log-log, Greenwood); tick marks: last looks.",
+        published.linked(metric),
+    )
+    return (figure,)
+
+
+def _center_plot(
+    published: Published, metric: str, text: CurveText, centers: Sequence[Group]
+) -> tuple[Plot, ...]:
+    """The centers' curves in one figure, for the team alone: with that of all, two give the third away."""
+    lines = [
+        curve_line(group.label, curve_of(rows))
+        for group in centers[1:]
+        for rows in published.curve(metric, "survival", group.name)
+    ]
+    if published.is_shared or len(lines) < 2:
+        return ()
+    told = replace(text, name=f"{text.name}-centers", title=f"{text.title} by center")
+    figure = Plot(
+        curve_plot(lines, told, shows_patients=True),
+        "The same by center: Kaplan-Meier estimates with 95% confidence bands; tick marks: last looks.",
         published.linked(metric),
     )
     return (figure,)
@@ -215,6 +241,7 @@ def safety(published: Published, centers: Sequence[Group]) -> Section:
     wanted = (
         ("Complications", "complications", "count"),
         ("Per lesion (95% CI)", "complications_per_lesion", "share"),
+        *estimates.by_patient("complications_per_lesion"),
         ("Per session (95% CI)", "complications_per_session", "share"),
         ("Major, per lesion (95% CI)", "complications_major", "share"),
         ("Minor, per lesion (95% CI)", "complications_minor", "share"),
@@ -245,6 +272,7 @@ def _grades(published: Published) -> Table:
     for statistic in found:
         grade = statistic[len("proportion[") : -1]
         cells = (estimates.formed(f"share:{grade}", published.results, metric, "all") for metric in metrics)
-        lines.append(Line((grade, *cells), anchor=metric_anchor(metrics[0])))
+        lines.append(Line((grade, *cells)))
     columns = ("Scale and grade", *(f"Per {unit} (95% CI)" for unit in units))
-    return Table("By scale and grade, all centers", columns, tuple(lines))
+    caption = "By scale and grade, all centers"
+    return Table(caption, columns, tuple(lines), origins=published.linked(*metrics))

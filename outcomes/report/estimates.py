@@ -1,12 +1,14 @@
 """The report's tables of estimates: every number comes through outcomes/rounding.py."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from outcomes.disclosure import SUPPRESSED
 from outcomes.metric import Metric
 from outcomes.report.facts import HIDDEN
-from outcomes.report.parts import Group, Line, Table, metric_anchor
+from outcomes.report.origins import metric_anchor
+from outcomes.report.parts import Group, Line, Table
 from outcomes.results import ALL, MetricResult, Results
 from outcomes.rounding import (
     NOT_ASSESSABLE,
@@ -19,26 +21,71 @@ from outcomes.rounding import (
 )
 
 Form = Callable[[Results, str, str], str]
+# A figure as its label, metric and form; a text alone is a heading.
+Wanted = tuple[str, str, str] | str
 
 
-def figures(
-    caption: str, wanted: Sequence[tuple[str, str, str]], results: Results, centers: Sequence[Group]
-) -> Table:
-    """One line a figure (label, metric, form), one column a group, and how the centers differ.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A statistic that a table shows, and where: the label of its line and the heading above it."""
+
+    label: str
+    heading: str
+    metric: str
+    statistic: str
+
+
+def figures(caption: str, wanted: Sequence[Wanted], results: Results, centers: Sequence[Group]) -> Table:
+    """One line a figure, one column a group, and how the centers differ where that is known.
 
     A form is a key of `FORMS`, after a colon the category it is of: `share`, `share:points`,
     `percent:survival_12m`.
     """
     between = contrast_group(results)
-    lines = []
-    for label, metric, form in wanted:
-        cells = [formed(form, results, metric, group.name) for group in centers]
-        if between:
-            cells.append(_difference(form, results, metric, between))
-        lines.append(Line((label, *cells), anchor=metric_anchor(metric)))
-    notes = _notes(results, {metric: label for label, metric, _ in wanted})
-    contrast = ("Difference (95% CI)",) if between else ()
+    asked = [figure for figure in wanted if not isinstance(figure, str)]
+    differences = [_difference(form, results, metric, between) for _, metric, form in asked]
+    contrast = ("Difference (95% CI)",) if any(differences) else ()
+    cells = {
+        figure: (*(formed(form, results, metric, group.name) for group in centers), difference)
+        for figure, (_, metric, form), difference in zip(asked, asked, differences, strict=True)
+    }
+    width = len(centers) + len(contrast)
+    lines = [
+        Line((figure,), is_heading=True)
+        if isinstance(figure, str)
+        else Line((figure[0], *cells[figure][:width]), anchor=metric_anchor(figure[1]))
+        for figure in wanted
+    ]
+    notes = noted(results, _labelled(wanted))
     return Table(caption, ("", *(g.label for g in centers), *contrast), tuple(lines), notes)
+
+
+def _labelled(wanted: Sequence[Wanted]) -> Iterator[Shown]:
+    """Each statistic shown in a table of figures."""
+    heading = ""
+    for figure in wanted:
+        if isinstance(figure, str):
+            heading = figure
+            continue
+        label, metric, form = figure
+        for statistic in _statistics(form):
+            yield Shown(label, heading, metric, statistic)
+
+
+def _statistics(form: str) -> tuple[str, ...]:
+    """The statistics that a form shows."""
+    name, _, category = form.partition(":")
+    if name == "share":
+        return (f"proportion[{category}]",) if category else ("proportion",)
+    return (category,) if category else SHOWN_BY.get(name, (name,))
+
+
+def by_patient(metric: str) -> tuple[tuple[str, str, str], ...]:
+    """The same share with intervals that know that lesions share a patient."""
+    return (
+        ("The same by patient, GEE (95% CI)", metric, "percent:proportion_gee"),
+        ("The same by patient, bootstrap (95% CI)", metric, "percent:proportion_bootstrap"),
+    )
 
 
 def is_hidden(result: MetricResult | None) -> bool:
@@ -60,20 +107,23 @@ def formed(form: str, results: Results, metric: str, group: str) -> str:
     name, _, category = form.partition(":")
     if name == "share" and category:
         return _share_of(results.get(metric, f"proportion[{category}]", group))
+    if name == "change" and category:
+        return change(results.get(metric, category, group))
     if name in ("percent", "number", "p"):
         return _single(name, results.get(metric, category, group))
     return FORMS[name](results, metric, group)
 
 
-def _difference(form: str, results: Results, metric: str, between: str) -> str:
+def _difference(form: str, results: Results, metric: str, between: str | None) -> str:
     """How the first center differs from the second: shares in percentage points."""
     name, _, category = form.partition(":")
+    if between is None or name == "number":
+        return ""
     if name == "p":
         return _single(name, results.get(metric, category, between))
-    if name == "number":
-        return ""
-    _, has_months, months = category.rpartition("_")
-    of = f"_{months}" if has_months else f"[{category}]" if category else ""
+    of = f"[{category}]" if category else ""
+    if name == "percent":
+        of = f"_{category.rpartition('_')[2]}"
     result = results.get(metric, f"difference{of}", between)
     if result is None:
         smd = None if category else results.get(metric, "smd", between)
@@ -106,20 +156,6 @@ def _share_of(result: MetricResult | None) -> str:
         return _absent(result)
     shown = show_share(result.numerator, result.denominator)
     return shown if result.ci_low is None else f"{shown}; {_interval(result, 100)}"
-
-
-def pain(times: Sequence[tuple[str, str]], results: Results, centers: Sequence[Group]) -> Table:
-    """Scores and changes at each time (label, metric), for all centers and each."""
-    lines = []
-    for group in centers:
-        lines.append(Line((group.label,), is_heading=True))
-        lines.extend(_pain_line(label, metric, group.name, results) for label, metric in times)
-    columns = (
-        "", "n", "Mean (SD)", "Median (quartiles)", "Range", "Change (95% CI)", "Hodges-Lehmann (95% CI)",
-        "dz", "p, Wilcoxon", "p, Holm", "p, t",
-    )  # fmt: skip
-    notes = _notes(results, {metric: label for label, metric in times})
-    return Table("Numerical pain rating scale, painful patients", columns, tuple(lines), notes)
 
 
 def everything(
@@ -197,7 +233,7 @@ def _median_quartiles(results: Results, metric: str, group: str) -> str:
 
 
 def _mean_change(results: Results, metric: str, group: str) -> str:
-    return _change(results.get(metric, "mean_change", group)) or NOT_ASSESSABLE
+    return change(results.get(metric, "mean_change", group)) or NOT_ASSESSABLE
 
 
 def _range(results: Results, metric: str, group: str) -> str:
@@ -210,6 +246,13 @@ def _months(results: Results, metric: str, group: str) -> str:
     return f"{show_month(low)} to {show_month(high)}"
 
 
+SHOWN_BY: Mapping[str, tuple[str, ...]] = {
+    "mean (SD)": ("mean", "sd"),
+    "median (quartiles)": ("median", "q1", "q3"),
+    "change": ("mean_change",),
+    "range": ("min", "max"),
+    "months": ("min", "max"),
+}
 FORMS: Mapping[str, Form] = {
     "count": _count,
     "share": _share_with_interval,
@@ -221,37 +264,13 @@ FORMS: Mapping[str, Form] = {
 }
 
 
-def _pain_line(label: str, metric: str, group: str, results: Results) -> Line:
-    mean = results.get(metric, "mean", group)
-    return Line(
-        (
-            label,
-            show(mean.n if mean else None, 0),
-            _mean_sd(results, metric, group),
-            _median_quartiles(results, metric, group),
-            _range(results, metric, group),
-            _change(results.get(metric, "mean_change", group)),
-            _change(results.get(metric, "hodges_lehmann", group)),
-            _effect(results.get(metric, "dz", group)),
-            *(_p(results.get(metric, p, group)) for p in ("p_wilcoxon", "p_holm", "p_ttest")),
-        )
-    )
-
-
-def _change(result: MetricResult | None) -> str:
+def change(result: MetricResult | None) -> str:
+    """A change in points with its interval, to two decimals."""
     if result is None:
         return ""
     if result.value is None:
         return _absent(result)
     return f"{show(result.value, 2)} ({_interval(result, 1, digits=2)})"
-
-
-def _effect(result: MetricResult | None) -> str:
-    return "" if result is None else HIDDEN if is_hidden(result) else show(result.value, 2)
-
-
-def _p(result: MetricResult | None) -> str:
-    return "" if result is None else HIDDEN if is_hidden(result) else show_p(result.value)
 
 
 def _interval(result: MetricResult | None, scale: int, *, digits: int = 1) -> str:
@@ -269,10 +288,21 @@ def _value(result: MetricResult | None) -> float | None:
     return None if result is None else result.value
 
 
-def _notes(results: Results, labels: Mapping[str, str]) -> tuple[str, ...]:
-    """What the results over all centers say about themselves, each note once; `labels` by metric."""
-    found = [(labels[r.metric], r.note) for r in results if r.metric in labels and r.group == ALL and r.note]
-    order = list(labels.values())
+def noted(results: Results, shown: Iterable[Shown]) -> tuple[str, ...]:
+    """What the results over all centers say about themselves: each note once, with the lines it is of."""
+    of_note: dict[str, dict[str, dict[str, None]]] = {}
+    headings: dict[str, set[str]] = defaultdict(set)
+    for each in shown:
+        headings[each.label].add(each.heading)
+        result = results.get(each.metric, each.statistic)
+        if result is not None and result.note:
+            of_note.setdefault(result.note, {}).setdefault(each.label, {})[each.heading] = None
     return tuple(
-        dict.fromkeys(f"{label}: {note}." for label, note in sorted(found, key=lambda f: order.index(f[0])))
+        f"{', '.join(_place(label, found, headings[label]) for label, found in lines.items())}: {note}."
+        for note, lines in of_note.items()
     )
+
+
+def _place(label: str, found: Iterable[str], headings: Set[str]) -> str:
+    """A line by its label, with its headings where the note is not of all of them."""
+    return label if set(found) == headings else f"{label} ({', '.join(found)})"

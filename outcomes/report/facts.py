@@ -13,6 +13,7 @@ from outcomes.known_counts import KnownCounts
 from outcomes.metric import Metric, load_metrics, part_metrics
 from outcomes.publication import Publication
 from outcomes.refresh import read_sql
+from outcomes.report.origins import Origin, metric_origin
 from outcomes.results import ALL, MetricResult, Results
 
 # What stands where a count may not be shown.
@@ -92,9 +93,9 @@ class Published:
         shown: list[Mapping[str, Any]] = [*self.disclosure.curve(rows)] if rows else []
         return [shown] if shown else []
 
-    def linked(self, *metrics: str) -> tuple[tuple[str, str], ...]:
-        """Name and title of each metric, to link a figure to its definitions."""
-        return tuple((name, self.metrics[name].title) for name in metrics)
+    def linked(self, *metrics: str) -> tuple[Origin, ...]:
+        """Each metric as an origin, to link a table or figure to its definitions."""
+        return tuple(metric_origin(self.metrics[name]) for name in metrics)
 
 
 def read_published(mart: Mart, audience: Audience) -> Published:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from outcomes.report import estimates
 from outcomes.report.facts import Published
-from outcomes.report.parts import Group, Line, Section, Table, metric_anchor
+from outcomes.report.origins import metric_anchor
+from outcomes.report.parts import Group, Line, Section, Table
 from outcomes.results import ALL
 from outcomes.rounding import NOT_ASSESSABLE
 
@@ -44,6 +45,12 @@ def _scores(published: Published) -> Table:
     lines += [
         _line(published, f"missing: {why}", "pain_scores_missing", why, tone="excluded") for why in names
     ]
+    shares = (
+        estimates.formed(f"share:{time}", published.results, "pain_scores_present", ALL) for _, time in TIMES
+    )
+    lines.insert(
+        3, Line(("Present of those due (95% CI)", *shares), anchor=metric_anchor("pain_scores_present"))
+    )
     columns = ("", *(label for label, _ in TIMES))
     return Table("Pain scores of painful patients, all centers", columns, tuple(lines))
 
@@ -56,23 +63,24 @@ def _line(published: Published, label: str, metric: str, category: str, *, tone:
 
 def _sensitivity(published: Published, centers: Sequence[Group]) -> Table:
     figures = (
-        ("Change at 24 hours (95% CI)", "nprs_24h", "change"),
-        ("Change at 1 month (95% CI)", "nprs_1m", "change"),
-        ("Change at last follow-up (95% CI)", "nprs_last", "change"),
-        ("Pain-free at last follow-up (95% CI)", "pain_free_last", "share"),
+        ("Change in pain at 24 hours", "nprs_24h", "change"),
+        ("Change in pain at 1 month", "nprs_1m", "change"),
+        ("Change in pain at last follow-up", "nprs_last", "change"),
+        ("Pain-free at last follow-up", "pain_free_last", "share"),
     )
-    wanted = [
-        (f"{label}: {assumption.lower()}", f"{metric}{suffix}", form)
-        for label, metric, form in figures
-        for assumption, suffix in ASSUMPTIONS
-        if f"{metric}{suffix}" in published.metrics
-    ]
-    wanted += [
-        (f"Free of local progression at {months} months: {label}", metric, f"percent:survival_{months}m")
-        for months in (12, 24)
-        for label, metric in (
-            ("all follow-up", "local_control_survival"),
-            ("until a retreatment", "local_control_until_retreatment"),
-        )
-    ]
-    return estimates.figures("The same figures under other assumptions", wanted, published.results, centers)
+    wanted: list[estimates.Wanted] = []
+    for label, metric, form in figures:
+        wanted.append(label)
+        wanted += [
+            (assumption, f"{metric}{suffix}", form)
+            for assumption, suffix in ASSUMPTIONS
+            if f"{metric}{suffix}" in published.metrics
+        ]
+    for months in (12, 24):
+        wanted += [
+            f"Free of local progression at {months} months",
+            ("All follow-up", "local_control_survival", f"percent:survival_{months}m"),
+            ("Until a retreatment", "local_control_until_retreatment", f"percent:survival_{months}m"),
+        ]
+    caption = "The same figures under other assumptions (95% CI)"
+    return estimates.figures(caption, wanted, published.results, centers)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from outcomes.metric import Metric
 from outcomes.plots.canvas import Drawing
+from outcomes.report.origins import Origin
 from outcomes.results import ALL, center_group
 
 
@@ -26,7 +26,8 @@ class Line:
 class Table:
     """A table with its caption and what has to be said below it; `text_columns` are read, not compared.
 
-    `is_folded` keeps a long table closed until a reader opens it.
+    `is_folded` keeps a long table closed until a reader opens it. `origins` are those of the whole table; a
+    line with an anchor has its own.
     """
 
     kind: ClassVar[str] = "table"
@@ -37,26 +38,35 @@ class Table:
     notes: tuple[str, ...] = ()
     text_columns: tuple[int, ...] = (0,)
     is_folded: bool = False
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A figure, what it shows in plain words, and the metrics it shows (name, title) to link to."""
+    """A figure, what it shows in plain words, and where it comes from."""
 
     kind: ClassVar[str] = "plot"
 
     drawing: Drawing
     caption: str
-    metrics: tuple[tuple[str, str], ...] = ()
+    origins: tuple[Origin, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a metric means and how it is computed: its file, and the checksum that tells its code version."""
+    """What a metric or a table means and how it is made: its file, and the checksum that tells its version.
+
+    `name` is the file's, `language` that of the file, `facts` what else belongs to it.
+    """
 
     kind: ClassVar[str] = "definition"
 
-    metric: Metric
+    anchor: str
+    title: str
+    text: str
+    name: str
+    facts: str
+    language: str
     file: str
     sha256: str
 
@@ -79,11 +89,6 @@ class Group:
     label: str
     name: str
     center_id: str | None = None
-
-
-def metric_anchor(metric: str) -> str:
-    """Where the appendix defines a metric."""
-    return f"metric-{metric}"
 
 
 def groups(centers: Sequence[tuple[str, str]]) -> list[Group]:

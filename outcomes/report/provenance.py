@@ -10,6 +10,7 @@ from outcomes.report import estimates, tables
 from outcomes.report.estimates import is_hidden
 from outcomes.report.facts import Published, ReportFacts
 from outcomes.report.history import HEADLINES, Run, runs, whole
+from outcomes.report.origins import Origin, query_origin
 from outcomes.report.parts import Group, Line, Plot, Section, Table
 
 RUNS_SHOWN = 26
@@ -48,11 +49,13 @@ def history(published: Published) -> Section:
     """The headline figures of every run."""
     found = runs(published.rows["history"])[-RUNS_SHOWN:]
     lead = "The same figures, run by run: a jump that no news explains is worth a question."
-    table = _history_table(found)
-    return Section("history", "History", lead, (*_trends(found), table) if len(found) > 1 else (table,))
+    origins = (*published.linked(*(headline.metric for headline in HEADLINES)), query_origin("history"))
+    table = _history_table(found, origins)
+    trends = _trends(found, origins) if len(found) > 1 else ()
+    return Section("history", "History", lead, (*trends, table))
 
 
-def _history_table(found: Sequence[Run]) -> Table:
+def _history_table(found: Sequence[Run], origins: tuple[Origin, ...]) -> Table:
     lines = [
         Line(
             (
@@ -65,10 +68,10 @@ def _history_table(found: Sequence[Run]) -> Table:
     ]
     columns = ("Run", "Day", *(headline.label for headline in HEADLINES))
     caption = f"Headline figures of the last {RUNS_SHOWN} runs, newest first"
-    return Table(caption, columns, tuple(lines), text_columns=(0, 1))
+    return Table(caption, columns, tuple(lines), text_columns=(0, 1), origins=origins)
 
 
-def _trends(found: Sequence[Run]) -> tuple[Plot, ...]:
+def _trends(found: Sequence[Run], origins: tuple[Origin, ...]) -> tuple[Plot, ...]:
     shares = [headline for headline in HEADLINES if headline.statistic == "proportion"]
     lines = [
         TrendLine(h.label, tuple(run.figures[h]["value"] if h in run.figures else None for run in found))
@@ -76,7 +79,7 @@ def _trends(found: Sequence[Run]) -> tuple[Plot, ...]:
     ]
     drawing = trend_plot([f"run {run.run_id}" for run in found], lines)
     caption = "The shares among the headline figures, run by run."
-    return (Plot(drawing, caption, tuple((h.metric, h.label) for h in shares)),)
+    return (Plot(drawing, caption, origins),)
 
 
 def publications(published: Published, facts: ReportFacts) -> list[Section]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from outcomes.report import appendix, clinical, estimates, missing, provenance, study
 from outcomes.report.facts import Published, ReportFacts
-from outcomes.report.parts import Group, Plot, Section, Table, metric_anchor
+from outcomes.report.origins import metric_anchor
+from outcomes.report.parts import Group, Plot, Section, Table
 
 
 def sections(published: Published, facts: ReportFacts, centers: Sequence[Group]) -> list[Section]:
@@ -43,7 +44,7 @@ def further(published: Published, found: Sequence[Section], centers: Sequence[Gr
 def _anchors(part: object) -> list[str]:
     match part:
         case Table():
-            return [line.anchor for line in part.lines]
+            return [*(line.anchor for line in part.lines), *(origin.anchor for origin in part.origins)]
         case Plot():
-            return [metric_anchor(metric) for metric, _ in part.metrics]
+            return [origin.anchor for origin in part.origins]
     return []

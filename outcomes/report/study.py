@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from outcomes.report import estimates, tables
 from outcomes.report.characteristics import characteristics
 from outcomes.report.facts import Published
+from outcomes.report.origins import query_origin
 from outcomes.report.parts import Group, Plot, Section
 from outcomes.report.strobe import flow_diagram
 
@@ -12,12 +13,14 @@ from outcomes.report.strobe import flow_diagram
 def flow(published: Published, centers: Sequence[Group]) -> Section:
     """How the cohort came about."""
     steps = tables.flow_steps(published.rows["flow"], centers, published.shown)
+    origins = (*published.linked("flow_kept", "flow_excluded"), query_origin("flow"))
     diagram = Plot(
         flow_diagram(steps, centers),
         "Each box says how many were kept, and beside each arrow why others were not (STROBE item 13).",
+        origins,
     )
     lead = "Every procedure, score and assessment found is either kept or set aside for a stated reason."
-    return Section("flow", "Flow of the study", lead, (diagram, tables.flow(steps, centers)))
+    return Section("flow", "Flow of the study", lead, (diagram, tables.flow(steps, centers, origins)))
 
 
 PATIENTS = (

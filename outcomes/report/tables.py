@@ -8,6 +8,7 @@ from mappings.terminology import MappedCode
 from outcomes.comparison import Comparison
 from outcomes.plausibility import PrintedSummary, solutions
 from outcomes.report.facts import CenterFacts
+from outcomes.report.origins import Origin, method_origin, metric_anchor, query_origin
 from outcomes.report.parts import Group, Line, Table
 from outcomes.report.strobe import Step
 from outcomes.rounding import NOT_ASSESSABLE
@@ -33,7 +34,7 @@ def flow_steps(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> l
     return steps
 
 
-def flow(steps: Sequence[Step], centers: Sequence[Group]) -> Table:
+def flow(steps: Sequence[Step], centers: Sequence[Group], origins: tuple[Origin, ...]) -> Table:
     """Every step of the flow, also those that the diagram leaves out."""
     lines = []
     for step in steps:
@@ -42,7 +43,7 @@ def flow(steps: Sequence[Step], centers: Sequence[Group]) -> Table:
             lines.append(Line((f"excluded: {reason}", step.unit, *counts), tone="excluded"))
     columns = ("Step", "Unit", *(g.label for g in centers))
     caption = "Every step, from procedures to analyzed rows"
-    return Table(caption, columns, tuple(lines), text_columns=(0, 1), is_folded=True)
+    return Table(caption, columns, tuple(lines), text_columns=(0, 1), is_folded=True, origins=origins)
 
 
 def complications(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> Table:
@@ -56,7 +57,8 @@ def complications(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -
         for key, found in sorted(counts.items())
     )
     columns = ("Class", "Scale", "Grade", *(g.label for g in centers))
-    return Table("Events by class, scale and grade", columns, lines, text_columns=(0, 1, 2))
+    caption, origins = "Events by class, scale and grade", (query_origin("complications"),)
+    return Table(caption, columns, lines, text_columns=(0, 1, 2), origins=origins)
 
 
 def listing(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
@@ -64,7 +66,8 @@ def listing(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
     names = {group.center_id: group.label for group in centers}
     lines = tuple(_listed(row, names) for row in rows)
     columns = ("Event", "Class", "Scale and grade", "Center", "Days from session")
-    return Table("Listing, for the study team", columns, lines, text_columns=(0, 1, 2, 3), is_folded=True)
+    caption, origins = "Listing, for the study team", (query_origin("listing"),)
+    return Table(caption, columns, lines, text_columns=(0, 1, 2, 3), is_folded=True, origins=origins)
 
 
 def _listed(row: Row, names: Mapping[str | None, str]) -> Line:
@@ -95,7 +98,8 @@ def checks(rows: Sequence[Row], *, shows_counts: bool) -> Table:
         )
         for row in rows
     )
-    return Table("Quality checks of this run", columns, lines, text_columns=(0, 1, 2))
+    caption, origins = "Quality checks of this run", (query_origin("checks"),)
+    return Table(caption, columns, lines, text_columns=(0, 1, 2), origins=origins)
 
 
 def unmapped(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> Table:
@@ -106,7 +110,8 @@ def unmapped(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> Tab
         if group.center_id is not None:
             row = found.get(group.center_id, {"codes": 0, "resources": 0})
             lines.append(Line((group.label, str(row["codes"]), shown(group.name, row["resources"]))))
-    return Table("Codes without a meaning in the study", ("Center", "Codes", "Uses"), tuple(lines))
+    caption, origins = "Codes without a meaning in the study", (query_origin("unmapped"),)
+    return Table(caption, ("Center", "Codes", "Uses"), tuple(lines), origins=origins)
 
 
 def centers(found: Sequence[CenterFacts]) -> Table:
@@ -118,7 +123,8 @@ def centers(found: Sequence[CenterFacts]) -> Table:
         cells = (center.name, center.center_id, center.fhir_version, f"{read}{late}", center.key_fingerprint)
         lines.append(Line(cells, tone="" if center.is_complete else "attention"))
     columns = ("Center", "Id", "FHIR version", "Last read completely", "Key fingerprint")
-    return Table("Sources", columns, tuple(lines), text_columns=(0, 1, 2, 3, 4))
+    origins = (query_origin("sources"),)
+    return Table("Sources", columns, tuple(lines), text_columns=(0, 1, 2, 3, 4), origins=origins)
 
 
 def code_lists(codes: Iterable[MappedCode], groups: Sequence[Group]) -> tuple[Table, ...]:
@@ -144,7 +150,11 @@ def comparison(rows: Iterable[Comparison]) -> Table:
     """Each printed figure beside ours."""
     tones = {"as printed": "", "known difference": "known", "different": "attention"}
     lines = tuple(
-        Line((r.figure, r.printed, r.computed, r.difference, r.state, r.reason), tone=tones[r.state])
+        Line(
+            (r.figure, r.printed, r.computed, r.difference, r.state, r.reason),
+            tone=tones[r.state],
+            anchor=metric_anchor(r.metric),
+        )
         for r in rows
     )
     columns = ("Figure", "Printed", "Computed", "Difference", "State", "Reason")
@@ -163,13 +173,14 @@ def plausibility(summaries: Iterable[PrintedSummary]) -> Table:
     notes = (
         "Solutions: pairs of sum and sum of squares that whole-number scores can reach; an exact search.",
     )
-    return Table("Can the printed figures hold together?", columns, tuple(lines), notes, text_columns=(0, 5))
+    caption, origins = "Can the printed figures hold together?", (method_origin("plausibility"),)
+    return Table(caption, columns, tuple(lines), notes, text_columns=(0, 5), origins=origins)
 
 
 def rules(row: Row) -> Table:
     """The study's windows as they were applied."""
     lines = tuple(Line((name.replace("_", " "), str(value))) for name, value in row.items())
-    return Table("Windows and rules", ("Rule", "Value"), lines)
+    return Table("Windows and rules", ("Rule", "Value"), lines, origins=(query_origin("rules"),))
 
 
 def _kept(rows: Sequence[Row], group: Group) -> int:

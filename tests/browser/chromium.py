@@ -21,6 +21,7 @@ FLAGS = (
 SCRIPT_SECONDS = 300
 
 Theme = Literal["light", "dark"]
+Media = Literal["screen", "print"]
 
 
 class Browser:
@@ -29,12 +30,12 @@ class Browser:
     def __init__(self, driver: webdriver.Chrome) -> None:
         self._driver = driver
 
-    def open(self, page: Path | str, *, width: int, theme: Theme = "light") -> None:
+    def open(self, page: Path | str, *, width: int, theme: Theme = "light", media: Media = "screen") -> None:
         """Show a page at a width in CSS pixels; what was logged before is forgotten."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self._cdp("Emulation.setDeviceMetricsOverride", **metrics)
         features = [{"name": "prefers-color-scheme", "value": theme}]
-        self._cdp("Emulation.setEmulatedMedia", media="", features=features)
+        self._cdp("Emulation.setEmulatedMedia", media=media, features=features)
         for kind in ("browser", "performance"):
             self._driver.get_log(kind)
         self._driver.get(page if isinstance(page, str) else page.as_uri())

@@ -30,6 +30,26 @@ for (const section of document.querySelectorAll('section:not(#figures)')) {
   section.querySelector('details')?.setAttribute('open', '');
 }
 """
+OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.setAttribute('open', ''))"
+# 210 mm less the margins that the style names, in CSS pixels.
+A4_WIDTH = round((210 - 2 * 14) / 25.4 * 96)
+CUT = """
+const page = document.documentElement.clientWidth;
+return [...document.querySelectorAll('.wide')].filter(box => box.getClientRects().length)
+  .filter(box => box.scrollWidth > box.clientWidth || box.querySelector('table').offsetWidth > page)
+  .map(box => box.getAttribute('aria-label'));
+"""
+# Tables and figures without a link to a definition that has a file and its checksum.
+UNDEFINED = """
+const defining = '#definitions, #codes, #reporting, #software';
+const leads = a => document.getElementById(a.getAttribute('href').slice(1))?.matches('.definition:has(pre)');
+return [...document.querySelectorAll('figure, .wide')].filter(e => !e.closest(defining)).filter(e => {
+  const own = [...e.querySelectorAll('a')];
+  let next = (e.closest('details') ?? e).nextElementSibling;
+  while (next?.matches('.note')) { own.push(...next.querySelectorAll('a')); next = next.nextElementSibling; }
+  return !own.some(leads);
+}).map(e => e.getAttribute('aria-label') ?? e.querySelector('title').textContent);
+"""
 AXE = "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
 TEXT_SIZES = """
 return [...document.querySelectorAll('figure svg text')].filter(t => t.getClientRects().length).map(t => {
@@ -74,6 +94,32 @@ def test_the_page_does_not_scroll_sideways(browser: Browser, reports: Reports, w
     assert width - 20 <= shown <= width
     assert whole == shown
     assert browser.run(OVERFLOWING) == []
+
+
+def test_every_table_fits_its_place_on_a_page(browser: Browser, reports: Reports) -> None:
+    browser.open(reports.team, width=1280)
+    browser.run(OPEN_ALL)
+    assert browser.run("return document.querySelectorAll('.wide').length") > 25
+    assert browser.run(CUT) == []
+
+
+def test_every_table_fits_on_a4(browser: Browser, reports: Reports) -> None:
+    browser.open(reports.team, width=A4_WIDTH, media="print")
+    assert browser.run("return getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert browser.run("return document.querySelectorAll('table').length") > 20
+    assert browser.run(CUT) == []
+
+
+def test_a_table_that_is_cut_is_noticed(browser: Browser, reports: Reports) -> None:
+    browser.open(reports.team, width=A4_WIDTH, media="print")
+    browser.run("document.querySelector('#pain td:last-child').textContent = 'wide'.repeat(60)")
+    assert browser.run(CUT) == ["Numerical pain rating scale, painful patients"]
+
+
+def test_every_table_and_figure_leads_to_its_definition(browser: Browser, reports: Reports) -> None:
+    browser.open(reports.team, width=1280)
+    browser.run(OPEN_ALL)
+    assert browser.run(UNDEFINED) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -13,13 +13,13 @@ from outcomes_testbed import RUN, empty_core, fill_core
 
 from mappings.errors import WarehouseError
 from mappings.terminology import MappedCode
-from outcomes.disclosure import TEAM, shared_audience
+from outcomes.disclosure import TEAM, Audience, shared_audience
 from outcomes.metric import load_metrics
 from outcomes.publication import load_publications
 from outcomes.refresh import refresh
 from outcomes.report.facts import CenterFacts, ReportFacts, read_published
 from outcomes.report.page import render, write_private, write_report
-from outcomes.report.parts import Table, groups
+from outcomes.report.parts import Definition, Table, groups
 from outcomes.report.sections import further, sections
 from outcomes.results import Results
 from tests.properties.failing_files import FailingDisk, refuses
@@ -165,6 +165,59 @@ def test_every_metric_is_defined_with_its_sql_and_checksum(page: Page, text: str
         assert f"#metric-{metric.metric}" in page.targets
 
 
+# The lists of the appendix that define and are not defined: codes, guidelines, versions.
+DEFINING = {"codes", "reporting", "software"}
+
+
+@pytest.mark.parametrize("audience", [TEAM, shared_audience(5)], ids=lambda audience: audience.name)
+def test_every_table_and_figure_leads_to_a_definition_with_its_file_and_version(
+    mart: Mart, audience: Audience
+) -> None:
+    parts = [
+        (section.anchor, part)
+        for section in sections(read_published(mart, audience), FACTS, groups([("a", "A"), ("b", "B")]))
+        for part in section.parts
+    ]
+    defined = {part.anchor: part for _, part in parts if isinstance(part, Definition)}
+    assert all(part.file and re.search(r"version \d|cryocohort \d", part.facts) for part in defined.values())
+    shown = [(a, p) for a, p in parts if a not in DEFINING and not isinstance(p, Definition)]
+    assert len(shown) > 20
+    for _, part in shown:
+        assert {origin.anchor for origin in part.origins} <= defined.keys()
+        if isinstance(part, Table) and not part.origins:
+            # Lines of a category or a summary belong to the line above them.
+            lines = [
+                line for line in part.lines if not line.is_heading and line.tone not in ("part", "excluded")
+            ]
+            assert [line.cells[0] for line in lines if line.anchor not in defined] == []
+        else:
+            assert part.origins, part.caption
+
+
+def test_levels_and_regions_stand_in_the_order_of_the_spine(page: Page) -> None:
+    levels = [row[0] for row in page.rows if row and re.fullmatch(r"[CTLS]\d+", row[0])]
+    numbered = [("CTLS".index(level[0]), int(level[1:])) for level in dict.fromkeys(levels)]
+    assert len(numbered) > 10
+    assert numbered == sorted(numbered)
+    regions = [row[0] for row in page.rows if row and row[0] in ("cervical", "thoracic", "lumbar", "sacral")]
+    assert regions[:4] == ["cervical", "thoracic", "lumbar", "sacral"]
+
+
+def test_a_table_tells_the_notes_of_what_it_shows_and_each_once(mart: Mart) -> None:
+    published = read_published(mart, TEAM)
+    shown = sections(published, FACTS, groups([("a", "A"), ("b", "B")]))
+    notes = {p.caption: p.notes for s in shown for p in s.parts if isinstance(p, Table)}
+    assert notes["The same figures under other assumptions (95% CI)"] == ()
+    assert notes["Over time, by lesion (95% CI)"] == ()
+    assert notes["Responders: fall from baseline (95% CI)"] == (
+        "At least 30%, At least 50%: 1 of 64 without a value left out.",
+    )
+    assert (
+        "24 hours: tested without the 6 of 64 pairs that did not change."
+        in notes["Change from baseline, points"]
+    )
+
+
 def test_a_metric_without_a_place_of_its_own_still_appears(mart: Mart) -> None:
     published = read_published(mart, TEAM)
     added = published.metrics["lesions"].model_copy(update={"metric": "brand_new", "title": "Brand new"})
@@ -200,7 +253,11 @@ def test_page_holds_no_key_of_a_patient_or_lesion(mart: Mart, text: str) -> None
         ("excluded: another site", ["procedure", "6", "3", "3"]),
         ("Per lesion (95% CI)", ["9/105 (8.6%) 4.0 to 15.6"]),
         ("24 hours", ["64", "4.1 (2.4)", "4.0 (2.0 to 6.0)", "0 to 9"]),
-        ("Lesions at risk at 12 months", ["17", "10", "7"]),
+        ("Lesions at risk", ["17", "10", "7"]),
+        ("The same by patient, GEE (95% CI)", ["9.0% (4.6 to 17.1)"]),
+        ("At least 50%", ["25/63 (39.7%) 28.5 to 52.0"]),
+        ("Local progression, deaths censored", ["8.4%"]),
+        ("24 hours", ["64", "\N{MINUS SIGN}2.72 (\N{MINUS SIGN}3.20 to \N{MINUS SIGN}2.24)"]),
         ("Complications per lesion (%)", ["8.5", "8.6", "+0.1", "known difference"]),
         ("score in range", ["convention", "violated", "2", "259"]),
         ("Center B", ["b", "R5", "never; the newest sync was incomplete"]),

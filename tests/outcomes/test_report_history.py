@@ -3,6 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 from outcomes.disclosure import TEAM, disclose
+from outcomes.metric import load_metrics
 from outcomes.report.facts import Published
 from outcomes.report.history import HEADLINES, has_moved, runs, whole
 from outcomes.report.provenance import history
@@ -29,7 +30,8 @@ ROWS = [
 
 
 def published(rows: list[dict[str, Any]]) -> Published:
-    return Published(Results([]), {}, {"history": rows, "checks": []}, 2, disclose(TEAM, [], {}))
+    metrics = {metric.metric: metric for metric in load_metrics()}
+    return Published(Results([]), metrics, {"history": rows, "checks": []}, 2, disclose(TEAM, [], {}))
 
 
 def test_runs_are_told_in_their_order_with_the_headline_figures_alone() -> None:
