@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -135,8 +136,8 @@ def _numbers_at_risk(axes: Axes, lines: Sequence[CurveLine], text: CurveText) ->
 
 def _row_at_risk(axes: Axes, label: str, at_risk: Sequence[int | None], color: str, *, first: float) -> None:
     """A label and below it the numbers at each tick, `first` points from the bottom of the axes."""
-    placed = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", "va": "top"}
-    told = {"fontsize": 9.5, "color": color, **placed}
+    told: dict[str, Any] = {"fontsize": 9.5, "color": color, "va": "top"}
+    told |= {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
     axes.annotate(label, (0, 0), xytext=(0, first), fontweight="bold", **told)
     for tick, count in zip(axes.get_xticks(), at_risk, strict=True):
         axes.annotate(str(count), (float(tick), 0), xytext=(0, first - _ROW), ha="center", **told)
