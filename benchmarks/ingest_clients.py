@@ -1,4 +1,4 @@
-"""The clients that benchmarks/ingest.py compares; each imports its own packages only.
+"""The clients that benchmarks.ingest compares; each imports its own packages only.
 
     python -m benchmarks.ingest_clients NAME BASE --batches B --concurrency C
 
