@@ -5,7 +5,7 @@ step with the gate, which validates with the same classes. R4 means their R4B mo
 R4 4.0.1 and R4B 4.3.0 have the same elements. Each type is imported when first asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType, UnionType
@@ -44,12 +44,18 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class TypeInfo:
-    """A resource or data type: plain elements by name, choice elements (`value[x]`) by name, then by type."""
+    """A resource or data type: plain elements by name, choice elements (`value[x]`) by name, then by type.
+
+    `required` names the elements and choices that may not be missing; `companions` the properties beside its
+    primitives (`_birthDate`): a resource's id has none, nor has an extension's url.
+    """
 
     name: str
     is_resource: bool
     elements: Mapping[str, Element]
     choices: Mapping[str, Mapping[str, Element]]
+    required: frozenset[str]
+    companions: frozenset[str]
 
     @property
     def element_names(self) -> list[str]:
@@ -81,7 +87,19 @@ def type_info(fhir_version: str, name: str) -> TypeInfo:
         "implicitRules" in elements,
         MappingProxyType(elements),
         MappingProxyType({key: MappingProxyType(options) for key, options in choices.items()}),
+        frozenset(_required(model)),
+        frozenset(field.alias for field in model.model_fields.values() if str(field.alias).startswith("_")),
     )
+
+
+def _required(model: Any) -> Iterator[str]:
+    """What a model demands, in its three ways: a field, a primitive or its extension, one of many."""
+    for field in model.model_fields.values():
+        extra = field.json_schema_extra
+        if field.is_required() or (isinstance(extra, dict) and extra.get("element_required")):
+            yield str(field.alias)
+        if isinstance(extra, dict) and extra.get("one_of_many_required"):
+            yield str(extra["one_of_many"])
 
 
 def is_resource_type(fhir_version: str, name: str) -> bool:

@@ -1,18 +1,14 @@
 """The shipped views read real resources as the interpreter does: HL7's own examples, and generated ones.
 
-The examples come from the npm packages of FHIR R4 and of mCODE, fetched once into the cache of the test run.
-Without npm or a network the tests are skipped with the reason; with CI=true that is a failure.
+The examples come from the npm packages of FHIR R4 and of mCODE.
 """
 
 import json
-import os
 import random
-import shutil
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +17,7 @@ from hypothesis import strategies as st
 from mappings.viewdef import NamedView
 from tests.conformance.made_up import Maker
 from tests.conformance.oracle import VIEWS, both
+from tests.npm_packages import packed
 
 PACKAGES = {"hl7.fhir.r4.examples": "4.0.1", "hl7.fhir.us.mcode": "4.0.0"}
 R4_VIEWS = [(view, version) for view, version in VIEWS if version == "R4"]
@@ -37,32 +34,6 @@ FEWEST = {
 BATCH = 8
 
 Resources = list[dict[str, Any]]
-
-
-def unavailable(reason: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def packed(name: str, version: str, folder: Path) -> Path:
-    """The package's archive in the cache folder; npm compares its checksum with the registry's."""
-    archive = folder / f"{name}-{version}.tgz"
-    if archive.exists():
-        return archive
-    npm = shutil.which("npm")
-    if npm is None:
-        unavailable("npm is not installed: it fetches the examples")
-    arriving = folder / "arriving"
-    arriving.mkdir(exist_ok=True)
-    options = ["--pack-destination", str(arriving), "--fetch-retries=1", "--fetch-timeout=60000"]
-    fetched = subprocess.run(
-        [npm, "pack", f"{name}@{version}", *options], capture_output=True, text=True, check=False, timeout=300
-    )
-    if fetched.returncode:
-        unavailable(f"npm could not fetch {name}@{version} (exit {fetched.returncode})")
-    (arriving / archive.name).replace(archive)
-    return archive
 
 
 def resources_in(archive: Path) -> Iterator[dict[str, Any]]:

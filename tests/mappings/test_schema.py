@@ -1,7 +1,10 @@
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from fhir.resources import fhirtypes as r5_types
+from fhir.resources.R4B import fhirtypes as r4b_types
 
 from mappings.errors import ViewError
 from mappings.schema import Element, is_resource_type, type_info
@@ -31,6 +34,25 @@ from mappings.schema import Element, is_resource_type, type_info
 )
 def test_elements_have_their_type_and_cardinality(version: str, type_name: str, element: Element) -> None:
     assert type_info(version, type_name).elements[element.name] == element
+
+
+@pytest.mark.parametrize(("version", "fhirtypes"), [("R4", r4b_types), ("R5", r5_types)])
+def test_of_every_type_all_is_known_that_its_model_asks(version: str, fhirtypes: Any) -> None:
+    """What the models' own methods say, and every property they take, is what their fields say."""
+    told = [getattr(fhirtypes, name) for name in dir(fhirtypes) if name.endswith("Type")]
+    models = {each.__name__.removesuffix("Type"): each for each in told if hasattr(each, "get_model_klass")}
+    assert len(models) > 600
+    for name in models.keys() - {"FHIRPrimitiveExtension"}:
+        model, info = models[name].get_model_klass(), type_info(version, name)
+        fields = model.model_fields.values()
+        choices = {group: {one.name for one in options.values()} for group, options in info.choices.items()}
+        assert choices == {group: set(names) for group, names in model.get_one_of_many_fields(None).items()}
+        primitives = {element for element, _ in model.get_required_fields(None)}
+        assert info.required - info.choices.keys() == primitives | {
+            field.alias for field in fields if field.is_required()
+        }
+        properties = {*info.elements, *info.companions, *(one for names in choices.values() for one in names)}
+        assert properties == {field.alias for field in fields} - {"fhir_comments"}
 
 
 def test_choices_are_grouped_by_name_and_type() -> None:
