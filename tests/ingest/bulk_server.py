@@ -129,6 +129,10 @@ class BulkServer:
         """Delete a resource; no manifest will tell."""
         del self._store[resource_type, resource_id]
 
+    def versions(self) -> dict[tuple[str, str], str]:
+        """The version of each resource, by type and id."""
+        return {key: resource["meta"]["versionId"] for key, resource in self._store.items()}
+
     def reads(self) -> list[str]:
         """What was asked for by id."""
         return ["/".join(asked.path.split("/")[2:]) for asked in self.of("read")]
