@@ -27,12 +27,14 @@ def diff(settings: Settings, earlier: int, later: int) -> list[MetricChange]:
 
 def pseudonyms_of(settings: Settings, changes: Sequence[MetricChange]) -> Mapping[KeyOfCenter, str]:
     """The pseudonym of each resource in `changes`, by its key: the one that the release shows, too."""
-    resources = {
-        KeyOfCenter(row.center_id, row.resource_type.lower(), row.resource_key)
-        for change in changes
-        for row in change.rows
-        if row.resource_key
-    }
+    resources = list(
+        {
+            KeyOfCenter(row.center_id, row.resource_type.lower(), row.resource_key)
+            for change in changes
+            for row in change.rows
+            if row.resource_key
+        }
+    )
     keys = {center.center_id: center.pseudonym_key() for center in settings.centers}
-    rows = pseudonyms(resources, project=settings.file.study.name, keys=keys)
-    return {KeyOfCenter(row["center_id"], row["kind"], row["key"]): row["pseudonym"] for row in rows}
+    made = pseudonyms(resources, project=settings.file.study.name, keys=keys)
+    return dict(zip(resources, made, strict=True))

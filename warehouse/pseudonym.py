@@ -17,7 +17,7 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mappings.errors import ConfigError, SqlFileError
 
@@ -56,9 +56,8 @@ class PublishedColumn:
         return self.source.removesuffix("_key").rpartition("_")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyOfCenter:
-    """One key of the private warehouse that needs a pseudonym."""
+class KeyOfCenter(NamedTuple):
+    """One key of the private warehouse that needs a pseudonym: a tuple, for there are millions of them."""
 
     center_id: str
     kind: str
@@ -135,23 +134,33 @@ def _refused(table: str, column: Column, reason: str) -> SqlFileError:
 
 
 def pseudonyms(
-    found: Iterable[KeyOfCenter], *, project: str, keys: Mapping[str, bytes]
-) -> list[dict[str, str]]:
-    """Return the rows center_id, kind, key, pseudonym for keys of the private warehouse.
+    found: Iterable[tuple[str, str, str]], *, project: str, keys: Mapping[str, bytes]
+) -> list[str]:
+    """Return the pseudonym of each key (see `KeyOfCenter`), in their order.
 
     Raises ConfigError for a center without a pseudonymization key.
     """
-    rows = []
-    for entry in found:
-        secret = keys.get(entry.center_id)
-        if secret is None:
-            raise ConfigError(
-                f"Center {entry.center_id} has no pseudonymization key.", "Name its key file in center.toml."
-            )
-        message = "\0".join((project, entry.center_id, entry.kind, entry.key)).encode("utf-8")
-        digest = hmac.new(secret, message, hashlib.sha256).hexdigest()[:32]
-        rows.append({"center_id": entry.center_id, "kind": entry.kind, "key": entry.key, "pseudonym": digest})
-    return rows
+    # What the keys of one center and kind have in common is hashed once, and only copied for each of them.
+    begun: dict[tuple[str, str], hmac.HMAC] = {}
+    made = []
+    for center_id, kind, key in found:
+        common = begun.get((center_id, kind))
+        if common is None:
+            common = begun[center_id, kind] = _begin(center_id, kind, project, keys)
+        digest = common.copy()
+        digest.update(key.encode("utf-8"))
+        made.append(digest.hexdigest()[:32])
+    return made
+
+
+def _begin(center_id: str, kind: str, project: str, keys: Mapping[str, bytes]) -> hmac.HMAC:
+    """The hash of everything of a pseudonym but the key."""
+    secret = keys.get(center_id)
+    if secret is None:
+        raise ConfigError(
+            f"Center {center_id} has no pseudonymization key.", "Name its key file in center.toml."
+        )
+    return hmac.new(secret, f"{project}\0{center_id}\0{kind}\0".encode(), hashlib.sha256)
 
 
 def key_fingerprint(secret: bytes) -> str:

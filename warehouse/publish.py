@@ -20,7 +20,8 @@ from warehouse.disk import disk_errors
 from warehouse.manifest import verify_manifest, write_manifest
 from warehouse.mart import open_release
 from warehouse.pseudonym import key_fingerprint
-from warehouse.release_tables import STORAGE_VERSION, WrittenMart, plan_release, write_mart
+from warehouse.release_plan import plan_release
+from warehouse.release_tables import STORAGE_VERSION, WrittenMart, write_mart
 from warehouse.releases import (
     MART_FILE,
     begin_release,

@@ -75,8 +75,8 @@ def test_the_study_s_own_dates_are_not_a_patient_s() -> None:
 
 
 def pseudonym(center_id: str = "a", kind: str = "patient", key: str = "a/1", project: str = "study") -> str:
-    (row,) = pseudonyms([KeyOfCenter(center_id, kind, key)], project=project, keys=KEYS)
-    return row["pseudonym"]
+    (made,) = pseudonyms([KeyOfCenter(center_id, kind, key)], project=project, keys=KEYS)
+    return made
 
 
 def test_a_pseudonym_is_the_center_s_hmac_cut_to_128_bits() -> None:
