@@ -21,7 +21,8 @@ from ingest.plan import Task
 from ingest.tally import Tally
 from mappings.errors import ServerError, SignInError
 from warehouse.connection import Warehouse
-from warehouse.land import Covered, LandCounts, Unit, current_hashes, land
+from warehouse.known_content import KnownContent
+from warehouse.land import Covered, LandCounts, Unit, land
 
 PAGES_IN_THE_GATE = 4
 CHUNK_RESOURCES = 5_000
@@ -87,6 +88,7 @@ class Landing:
         self._warehouse = warehouse
         self._context = context
         self._tally = tally
+        self._known = KnownContent(warehouse, center.center_id)
 
     def land(self, task: Task, pages: Iterable[Page], set_back: AbstractSet[str] = frozenset()) -> LandCounts:
         """Land what the pages hold, whole or not; then raise the error that ended them early.
@@ -124,9 +126,7 @@ class Landing:
 
     def _judged(self, task: Task, page: Page) -> Future[Accepted]:
         center = self._center
-        known = current_hashes(
-            self._warehouse, center.center_id, task.ask.resource_type.name, sorted(page.ids)
-        )
+        known = self._known.hashes(task.ask.resource_type.name, sorted(page.ids))
         gate = self._context.gate
         return gate.submit(page.resources, task, center.base_url, center.fhir_version, known)
 

@@ -42,6 +42,15 @@ class CodeFilter:
 
     parameter: str
     codings: tuple[tuple[str, str], ...]  # (system, code)
+    _codes: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every resource of a first night is judged by a center's whole code list.
+        object.__setattr__(self, "_codes", frozenset(code.casefold() for _, code in self.codings))
+
+    def holds(self, code: str) -> bool:
+        """Whether this code was asked for, whatever its system and letter case."""
+        return code.casefold() in self._codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +152,8 @@ class Query:
 
     def admits_code(self, resource: Mapping[str, Any]) -> bool:
         """Whether a resource has one of the codes asked for, whoever's it is."""
-        if self.codes is None:
-            return True
-        asked = {code.casefold() for _, code in self.codes.codings}
-        return any(code.casefold() in asked for code in _told_codes(resource.get(self.codes.parameter)))
+        codes = self.codes
+        return codes is None or any(codes.holds(each) for each in _told_codes(resource.get(codes.parameter)))
 
     def _filters(self) -> Iterator[tuple[str, str]]:
         if self.codes is not None:

@@ -18,7 +18,15 @@ from warehouse.marker import Marker
 from warehouse.migrate import is_upgrade, migrate, migrate_copy
 from warehouse.names import literal
 from warehouse.private import private_files
-from warehouse.transaction import Parameters, Row, Transaction, database_error, fetch
+from warehouse.transaction import (
+    Columns,
+    Parameters,
+    Row,
+    Transaction,
+    database_error,
+    fetch,
+    fetch_columns,
+)
 
 __all__ = ["Row", "Transaction", "Warehouse"]
 
@@ -85,6 +93,11 @@ class Warehouse:
         """Run one query on what is committed; see `Transaction.rows`."""
         with self._read_lock:
             return fetch(self._reader, sql, params)
+
+    def columns(self, sql: str, params: Parameters = None) -> Columns:
+        """Run one query on what is committed; see `Transaction.columns`."""
+        with self._read_lock:
+            return fetch_columns(self._reader, sql, params)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -17,6 +17,7 @@ from warehouse.names import with_names
 
 Parameters = Sequence[object] | Mapping[str, object] | None
 Row = dict[str, Any]
+Columns = dict[str, Any]
 
 _INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming_rows"
 # The texts of these speak of SQL names, files and memory; those of every other class may quote a value.
@@ -51,6 +52,14 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str, params: Parameters = 
         raise database_error(error) from None
 
 
+def fetch_columns(connection: duckdb.DuckDBPyConnection, sql: str, params: Parameters = None) -> Columns:
+    """Run one statement and return its columns as NumPy arrays of equal length, masked where NULL."""
+    try:
+        return dict(connection.execute(sql, params).fetchnumpy())
+    except duckdb.Error as error:
+        raise database_error(error) from None
+
+
 def _aware(value: object) -> object:
     if isinstance(value, dt.datetime) and value.tzinfo is None:
         return value.replace(tzinfo=dt.UTC)
@@ -74,10 +83,10 @@ class Transaction:
         with self._noticing_errors():
             return fetch(self._connection, sql, params)
 
-    def columns(self, sql: str, params: Parameters = None) -> dict[str, Any]:
+    def columns(self, sql: str, params: Parameters = None) -> Columns:
         """Run one query and return its columns as NumPy arrays of equal length, masked where NULL."""
         with self._noticing_errors():
-            return dict(self._connection.execute(sql, params).fetchnumpy())
+            return fetch_columns(self._connection, sql, params)
 
     def value(self, sql: str, params: Parameters = None) -> Any:
         """Run a query of one row and one column and return that value."""

@@ -105,7 +105,7 @@ def every_failure_is_mended(nights: Nights, what: str, failing: Callable[[int], 
     assert failed > nth / 4
 
 
-@pytest.mark.row(47)
+@pytest.mark.row(58)
 @pytest.mark.parametrize("times", [1, pytest.param(10**6, marks=pytest.mark.soak)], ids=["once", "for good"])
 def test_a_night_by_export_whose_nth_request_fails_is_mended_by_the_next(nights: Nights, times: int) -> None:
     def failing(nth: int) -> Failing:
