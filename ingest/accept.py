@@ -63,7 +63,9 @@ def accept(
 def members_made_by(resource: Mapping[str, Any], task: Task, base_url: str) -> Iterator[str]:
     """The patient whom a resource found by a cohort query makes a member of the cohort."""
     ask = task.ask
-    if ask.codes is None or ask.members.isdisjoint(codings(resource.get(ask.codes.parameter))):
+    if not ask.members or ask.codes is None:
+        return
+    if ask.members.isdisjoint(codings(resource.get(ask.codes.parameter))):
         return
     patient_id = patient_of(resource, ask.resource_type.patient_element, base_url)
     if patient_id is not None:

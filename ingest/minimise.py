@@ -7,10 +7,13 @@ because nothing names them, not because something forbids them.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache, cached_property
 from typing import Any
 
+import orjson
 import simplejson
 
 from ingest.decode import JsonObject
@@ -30,6 +33,9 @@ _EXTENSION_VALUES = frozenset(
 _META = ("versionId", "lastUpdated")
 # A hundred times the largest that a study's minimum has a use for; the database reads a text like this whole.
 MAX_KEPT_BYTES = 1024 * 1024
+_ENCODER = simplejson.JSONEncoder(
+    use_decimal=True, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=None
+)
 # What stays of a Reference that has an identifier alone: that there was one, so that it can be counted.
 _LOGICAL: JsonObject = {"identifier": {}}
 
@@ -55,9 +61,10 @@ def minimise(resource: Mapping[str, Any], kept: ResourceType) -> Minimised:
     """
     reducer = _Reducer(kept)
     content = reducer.resource(resource)
-    content_hash = hashlib.sha256(canonical(content).encode("ascii")).hexdigest()
+    text = canonical(content)
+    content_hash = hashlib.sha256(text.encode("ascii")).hexdigest()
     meta = _meta(resource.get("meta"))
-    body = canonical({**content, "meta": meta} if meta else content)
+    body = canonical({**content, "meta": meta}) if meta else text
     if len(body) > MAX_KEPT_BYTES:
         return _too_large(resource, kept, content_hash)
     return Minimised(body, content_hash, tuple(reducer.issues))
@@ -70,8 +77,22 @@ def _too_large(resource: Mapping[str, Any], kept: ResourceType, content_hash: st
 
 
 def canonical(value: object) -> str:
-    """JSON text with sorted keys, no blanks and ASCII only; a Decimal keeps its digits."""
-    return simplejson.dumps(value, use_decimal=True, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    """JSON text with sorted keys, no blanks and ASCII only; a Decimal keeps its digits.
+
+    For values as `decode_object` gives them. orjson writes almost all of them in a tenth of the time; what it
+    would write otherwise (characters beyond ASCII) or cannot (integers of more than 64 bits) is simplejson's.
+    """
+    try:
+        text = orjson.dumps(value, default=_digits, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return _ENCODER.encode(value)
+    return text.decode("ascii") if text.isascii() and b"\x7f" not in text else _ENCODER.encode(value)
+
+
+def _digits(number: object) -> orjson.Fragment:
+    if isinstance(number, Decimal):
+        return orjson.Fragment(str(number))
+    raise TypeError
 
 
 def _meta(meta: object) -> JsonObject:
@@ -80,12 +101,56 @@ def _meta(meta: object) -> JsonObject:
     return {key: meta[key] for key in _META if isinstance(meta.get(key), str)}
 
 
+class _Place:
+    """A place in a resource: an object whose path from the root is `path` and whose own name is `name`.
+
+    Inside an element that is kept, `path` stays the element's.
+    """
+
+    def __init__(self, kept: ResourceType, path: str, name: str) -> None:
+        self._kept = kept
+        self._name = name
+        self.path = path
+
+    @cached_property
+    def below(self) -> Mapping[str, "_Place"]:
+        """What is kept of the object, by name; extensions have a rule of their own."""
+        parents = _parents(self._kept)
+        if self.path != "" and self.path not in parents:
+            return {part: _Place(self._kept, self.path, part) for part in self._parts()}
+        dot = f"{self.path}." if self.path else ""
+        known = [path for path in (*self._kept.elements, *parents) if path.startswith(dot)]
+        names = {path.removeprefix(dot) for path in known}
+        return {name: _Place(self._kept, dot + name, name) for name in names if "." not in name}
+
+    def _parts(self) -> Iterator[str]:
+        yield from _PARTS
+        if self.path in self._kept.texts and self._name == self.path.rpartition(".")[2]:
+            yield "text"
+        if self._name in _CODINGS:
+            yield "display"
+
+
+def _parents(kept: ResourceType) -> frozenset[str]:
+    return frozenset(path[:dot] for path in kept.elements for dot, mark in enumerate(path) if mark == ".")
+
+
+@cache
+def _root(kept: ResourceType) -> _Place:
+    return _Place(kept, "", "")
+
+
+@cache
+def _values(kept: ResourceType) -> Mapping[str, _Place]:
+    """What is kept of an extension, by name."""
+    return {name: _Place(kept, "extension", name) for name in _EXTENSION_VALUES}
+
+
 class _Reducer:
     """Walks one resource along the allow-lists and gathers the unknown modifiers it meets."""
 
     def __init__(self, kept: ResourceType) -> None:
         self._kept = kept
-        self._parents = {path[:dot] for path in kept.elements for dot, mark in enumerate(path) if mark == "."}
         self.issues: list[Issue] = []
 
     def resource(self, resource: Mapping[str, Any]) -> JsonObject:
@@ -95,43 +160,31 @@ class _Reducer:
         content: JsonObject = {
             key: resource[key] for key in ("resourceType", "id") if isinstance(resource.get(key), str)
         }
-        return content | self._object(resource, "", "")
+        return content | self._object(resource, _root(self._kept))
 
-    def _object(self, value: Mapping[str, Any], path: str, key: str) -> JsonObject:
+    def _object(self, value: Mapping[str, Any], place: _Place) -> JsonObject:
         if value.get("modifierExtension"):
             self._forbid(
-                f"{path}.modifierExtension".lstrip("."), "an unknown extension may change the meaning"
+                f"{place.path}.modifierExtension".lstrip("."), "an unknown extension may change the meaning"
             )
         found: JsonObject = {}
+        kept = place.below
         for name, child in value.items():
-            reduced = self._child(name, child, path, key)
+            if name in kept:
+                reduced = self._value(child, kept[name]) if isinstance(child, dict | list) else child
+            elif name == "extension":
+                reduced = self._extensions(child)
+            else:
+                continue
             if reduced is not None:
                 found[name] = reduced
         return found
 
-    def _child(self, name: str, child: object, path: str, key: str) -> object:
-        """What is kept of element `name` of the object at `path`, held by `key`; None for nothing."""
-        if name == "extension":
-            return self._extensions(child)
-        below = f"{path}.{name}".lstrip(".")
-        is_inside = path != "" and path not in self._parents
-        if is_inside and (name in _PARTS or self._is_kept_text(name, path, key)):
-            return self._value(child, path, name)
-        if not is_inside and (below in self._kept.elements or below in self._parents):
-            return self._value(child, below, name)
-        return None
-
-    def _is_kept_text(self, name: str, path: str, key: str) -> bool:
-        is_site = path in self._kept.texts and key == path.rpartition(".")[2]
-        return (name == "text" and is_site) or (name == "display" and key in _CODINGS)
-
-    def _value(self, value: object, path: str, key: str) -> object:
+    def _value(self, value: object, place: _Place) -> object:
         if isinstance(value, dict):
-            return self._object(value, path, key) or (dict(_LOGICAL) if value.get("identifier") else None)
+            return self._object(value, place) or (dict(_LOGICAL) if value.get("identifier") else None)
         if isinstance(value, list):
-            return [
-                each for each in (self._value(item, path, key) for item in value) if each is not None
-            ] or None
+            return [each for each in [self._value(item, place) for item in value] if each is not None] or None
         return value
 
     def _extensions(self, value: object) -> object:
@@ -140,13 +193,13 @@ class _Reducer:
         return found or None
 
     def _is_known(self, extension: Mapping[str, Any]) -> bool:
-        return extension.get("url") in self._kept.extensions
+        url = extension.get("url")
+        return isinstance(url, str) and url in self._kept.extensions
 
     def _extension(self, extension: Mapping[str, Any]) -> JsonObject:
+        places = _values(self._kept)
         values = {
-            name: self._value(child, "extension", name)
-            for name, child in extension.items()
-            if name in _EXTENSION_VALUES
+            name: self._value(child, places[name]) for name, child in extension.items() if name in places
         }
         return {"url": extension["url"]} | {
             name: child for name, child in values.items() if child is not None

@@ -5,6 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import simplejson
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ingest.center import FhirVersion
 from ingest.decode import decode_object
@@ -188,6 +191,24 @@ def test_an_r5_reason_keeps_concept_and_reference() -> None:
 def test_number_text_is_preserved() -> None:
     resource = decode_object(b'{"resourceType":"Observation","id":"o","valueQuantity":{"value":7.10}}')
     assert '"value":7.10' in reduced(resource).body
+
+
+NUMBERS = st.decimals(allow_nan=False, allow_infinity=False) | st.integers(-(10**40), 10**40)
+TEXTS = st.text(st.characters(exclude_categories=()) | st.sampled_from('\x7f\x1f\t\n\\"/\u2028é'), max_size=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@given(value=VALUES)
+def test_canonical_text_is_the_same_whoever_writes_it(value: Any) -> None:
+    plain = simplejson.dumps(
+        value, use_decimal=True, sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    )
+    assert canonical(value) == plain
 
 
 def test_the_hash_ignores_meta_key_order_and_what_is_dropped() -> None:
