@@ -48,9 +48,16 @@ class CodeFilter:
         # Every resource of a first night is judged by a center's whole code list.
         object.__setattr__(self, "_codes", frozenset(code.casefold() for _, code in self.codings))
 
-    def holds(self, code: str) -> bool:
-        """Whether this code was asked for, whatever its system and letter case."""
-        return code.casefold() in self._codes
+    def matches(self, value: object) -> bool:
+        """Whether what should be a CodeableConcept, or a list of them, has a code that was asked for.
+
+        Whatever its system and letter case, and whatever the value is: an invalid resource has codes too.
+        """
+        if isinstance(value, dict):
+            return self.matches(value.get("coding")) or self.matches(value.get("code"))
+        if isinstance(value, list):
+            return any(map(self.matches, value))
+        return isinstance(value, str | int | Decimal) and str(value).casefold() in self._codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ class Query:
     def admits_code(self, resource: Mapping[str, Any]) -> bool:
         """Whether a resource has one of the codes asked for, whoever's it is."""
         codes = self.codes
-        return codes is None or any(codes.holds(each) for each in _told_codes(resource.get(codes.parameter)))
+        return codes is None or codes.matches(resource.get(codes.parameter))
 
     def _filters(self) -> Iterator[tuple[str, str]]:
         if self.codes is not None:
@@ -204,15 +211,3 @@ def codings(concept: object) -> list[tuple[str, str]]:
         for coding in (listed if isinstance(listed, list) else [])
         if isinstance(coding, dict) and isinstance(coding.get("code"), str)
     ]
-
-
-def _told_codes(value: object) -> Iterator[str]:
-    """The codes in what should be a CodeableConcept, whatever it is: an invalid resource has codes too."""
-    if isinstance(value, dict):
-        yield from _told_codes(value.get("coding"))
-        yield from _told_codes(value.get("code"))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _told_codes(item)
-    elif isinstance(value, str | int | Decimal):
-        yield str(value)
