@@ -3,8 +3,9 @@
 R4 servers are judged by the R4B models, which have the same elements for the types read here; R5 servers
 by the R5 models. The models only judge: what is stored is the received JSON, never a model's coercion.
 What is surely valid is told without them, at a tenth of the cost (`ingest.structure`).
-What they let through is judged here: numbers where FHIR writes text and the reverse, ids over 64 characters,
-NUL, numbers no column can hold. Codes and invariants are the business of the SQL checks.
+What they let through and FHIR does not is judged here: numbers where FHIR writes text and the reverse, codes
+outside a list that FHIR requires, blank texts, ids over 64 characters, NUL, numbers no column can hold.
+Invariants and other codes are the business of the SQL checks.
 Messages and paths never quote a value.
 """
 
@@ -19,7 +20,8 @@ import fhir.resources.R4B
 from pydantic import ValidationError
 
 from ingest.center import FhirVersion
-from ingest.json_types import wrong_json_types
+from ingest.required_codes import wrong_codes
+from ingest.scalars import wrong_scalars
 from ingest.structure import is_surely_valid
 
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
@@ -61,7 +63,8 @@ def examine(resource: Mapping[str, Any], fhir_version: FhirVersion) -> list[Issu
     found = [
         *_judge_id(resource, resource_type),
         *_judge_values(resource, resource_type),
-        *_judge_json_types(resource, fhir_version),
+        *_judge_scalars(resource, fhir_version),
+        *_judge_codes(resource, fhir_version),
     ]
     return found + _judge_model(resource, resource_type, fhir_version)
 
@@ -82,10 +85,14 @@ def _judge_values(resource: Mapping[str, Any], resource_type: str) -> list[Issue
     return [Issue(*wrong) for wrong in _wrong_values(resource, (resource_type,))]
 
 
-def _judge_json_types(resource: Mapping[str, Any], fhir_version: FhirVersion) -> list[Issue]:
+def _judge_scalars(resource: Mapping[str, Any], fhir_version: FhirVersion) -> list[Issue]:
+    return [Issue(rule, _path(place), told) for rule, place, told in wrong_scalars(resource, fhir_version)]
+
+
+def _judge_codes(resource: Mapping[str, Any], fhir_version: FhirVersion) -> list[Issue]:
     return [
-        Issue("json-type", _path(place), f"FHIR writes the value as a JSON {needed}")
-        for place, needed in wrong_json_types(resource, fhir_version)
+        Issue("code", _path(place), "the code is none of those that FHIR requires here")
+        for place in wrong_codes(resource, fhir_version)
     ]
 
 
@@ -99,6 +106,8 @@ def _wrong_values(value: object, place: tuple[str | int, ...]) -> Iterator[tuple
     elif isinstance(value, str):
         if _NO_TEXT.search(value):
             yield "text", _path(place), "the text holds control characters or half a surrogate pair"
+        elif not value.strip():
+            yield "blank", _path(place), "the text is empty or blank: FHIR leaves such an element out"
     elif isinstance(value, Decimal | int) and not isinstance(value, bool) and not _fits(Decimal(value)):
         yield "number", _path(place), "the number is too large, too small or too long for a column"
 

@@ -42,11 +42,15 @@ class Search(_Strict):
 
 
 class Kept(_Strict):
-    """Allow-lists: element paths, extension URLs, and CodeableConcepts whose `text` is kept."""
+    """Allow-lists: element paths, extension URLs, and CodeableConcepts whose `text` is kept.
+
+    `required_codes` are the lists that FHIR binds an element to, binding strength required, by path.
+    """
 
     elements: tuple[ElementPath, ...] = Field(default=(), strict=False)
     extensions: tuple[str, ...] = Field(default=(), strict=False)
     texts: tuple[ElementPath, ...] = Field(default=(), strict=False)
+    required_codes: dict[ElementPath, list[str]] = Field(default_factory=dict)
 
 
 class ResourceFile(Kept):
@@ -83,6 +87,7 @@ class ResourceType:
     elements: frozenset[str]
     extensions: frozenset[str]
     texts: frozenset[str]
+    required_codes: tuple[tuple[str, frozenset[str]], ...]
 
 
 @functools.cache
@@ -114,4 +119,7 @@ def _for_version(file: ResourceFile, fhir_version: FhirVersion) -> ResourceType:
         elements=frozenset(file.elements + extra.elements),
         extensions=frozenset(file.extensions + extra.extensions),
         texts=frozenset(file.texts + extra.texts),
+        required_codes=tuple(
+            (path, frozenset(codes)) for path, codes in (file.required_codes | extra.required_codes).items()
+        ),
     )

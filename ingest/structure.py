@@ -13,18 +13,19 @@ from typing import Any
 
 from ingest.center import FhirVersion
 from ingest.primitives import PRIMITIVES, Test
+from ingest.required_codes import wrong_codes
 from mappings.schema import Element, TypeInfo, is_resource_type, type_info
 
 
 def is_surely_valid(resource: Mapping[str, Any], fhir_version: FhirVersion) -> bool:
-    """Whether a resource as received has an id and all the structure that FHIR asks of its type.
+    """Whether a resource as received has an id, all the structure of its type, and no code out of a list.
 
     False says nothing. The values are those of `decode_object`, which bounds their depth.
     """
     if "id" not in resource:
         return False
     try:
-        return bool(_resource_test(fhir_version)(resource))
+        return bool(_resource_test(fhir_version)(resource)) and not any(wrong_codes(resource, fhir_version))
     except TypeError:
         return False  # a pattern was asked about a value that is no text
 
