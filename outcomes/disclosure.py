@@ -56,13 +56,15 @@ class Disclosure:
     """What one audience may see of one run: ask it before a count is shown.
 
     `numbers` are those that a table beside the results may not show in a group, as (group, number): whatever
-    is counted there may be what is hidden. `cells` are the hidden counts of the results themselves.
+    is counted there may be what is hidden. `cells` are the hidden counts of the results themselves;
+    `team_only` are the metrics of which nothing is shared.
     """
 
     audience: Audience
     numbers: frozenset[tuple[str, int]]
     cells: frozenset[Cell]
     metrics_with_hidden: frozenset[str]
+    team_only: frozenset[str] = frozenset()
 
     def shows(self, group: str, *counts: int | None) -> bool:
         """Whether all of these counts of a group may be shown; zeros and None always may."""
@@ -93,6 +95,8 @@ class Disclosure:
         )
 
     def _shows_all_of(self, result: MetricResult) -> bool:
+        if result.metric in self.team_only:
+            return False
         if is_detail(result):
             # Of categories the centers' counts are hidden; a difference and a pooled share would tell them.
             is_whole = compares(result) and "[" not in result.statistic
@@ -100,7 +104,8 @@ class Disclosure:
         return not _names_one_of(self.cells, result)
 
     def _shown(self, result: MetricResult, kind: str) -> int | None:
-        hidden = is_detail(result) or Cell(result.group, quantity_of(result, kind)) in self.cells
+        is_withheld = is_detail(result) or result.metric in self.team_only
+        hidden = is_withheld or Cell(result.group, quantity_of(result, kind)) in self.cells
         return None if hidden else result_counts(result).get(kind)
 
     def results(self, results: Iterable[MetricResult]) -> list[MetricResult]:
@@ -143,20 +148,25 @@ def disclose(
     results: Sequence[MetricResult],
     part_of: Mapping[str, str],
     tables: KnownCounts | None = None,
+    team_only: frozenset[str] = frozenset(),
 ) -> Disclosure:
     """What `audience` may see of the results of one run, and of the tables of counts shown beside them.
 
-    `part_of` maps a metric to the one whose events it is a part of (`outcomes.metric.part_metrics`). All that
-    one reader gets must be disclosed together: what is hidden in one table must not stand in another.
+    `part_of` maps a metric to the one whose events it is a part of (`outcomes.metric.part_metrics`);
+    `team_only` are those of which nothing is shared (`outcomes.metric.team_metrics`), so that nothing else
+    has to be hidden for their sake. All that one reader gets must be disclosed together: what is hidden in
+    one table must not stand in another.
     """
     if audience.name == "team":
         return Disclosure(audience, frozenset(), frozenset(), frozenset())
     known = tables or KnownCounts()
-    known.add_results(results, part_of)
+    shared = [result for result in results if result.metric not in team_only]
+    known.add_results(shared, part_of)
     cells = known.hidden(audience.threshold)
     numbers = frozenset((cell.group, known.number(cell)) for cell in cells)
-    touched = {r.metric for r in results if _names_one_of(cells, r)}
-    return Disclosure(audience, numbers, cells, frozenset(touched))
+    # Categories of a center are never shown, so nothing that compares centers by them may be either.
+    touched = {r.metric for r in shared if _names_one_of(cells, r) or (is_detail(r) and not compares(r))}
+    return Disclosure(audience, numbers, cells, frozenset(touched), team_only)
 
 
 def _names_one_of(cells: frozenset[Cell], result: MetricResult) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from outcomes import clusters, models, paired, statistics, survival
+from outcomes import clusters, models, paired, statistics, stratified, survival
 from outcomes.metric import Kind, Metric
 from outcomes.results import Estimate, category_statistic
 from outcomes.sample import Sample
@@ -87,6 +87,15 @@ def _paired(_: Metric, rows: Sample) -> Found:
     return Found(paired.paired_change(rows.floats("value"), rows.floats("baseline")))
 
 
+def _stratified(_: Metric, rows: Sample) -> Found:
+    parts = (rows.of_center(center_id) for center_id in sorted(set(rows.texts("center_id"))))
+    return Found(stratified.fixed_effect([_changes(part) for part in parts]))
+
+
+def _changes(rows: Sample) -> list[float]:
+    return [v - b for v, b in zip(rows.floats("value"), rows.floats("baseline"), strict=True)]
+
+
 def _survival(metric: Metric, rows: Sample) -> Found:
     durations, events = rows.floats("duration_months"), rows.integers("is_event")
     curve = survival.kaplan_meier(durations, [bool(event) for event in events])
@@ -137,4 +146,5 @@ _ESTIMATORS: Mapping[Kind, Callable[[Metric, Sample], Found]] = {
     "survival": _survival,
     "competing": _competing,
     "trajectory": _trajectory,
+    "stratified": _stratified,
 }

@@ -22,6 +22,8 @@ _MEASURE = re.compile(
     r"|(proportion|p|survival|incidence|difference|model|variance|gee)_\w+|\w+_change|difference)(\[.*\])?"
 )
 _CATEGORY = re.compile(r"(\w+)\[.*\]")
+# What the flow counts to tell the cohort; procedures, scores and reports are the team's.
+_COHORT_UNITS = ("patient", "session", "lesion")
 # Quantities of one center alone that are below this are equal too often to mean the same.
 _TELLING = 10
 
@@ -67,21 +69,6 @@ class KnownCounts:
         self._add_category_shares(results)
         self._add_risk(results)
         self._add_part_metrics(results, part_of)
-
-    def add_categories(
-        self, table: str, rows: Sequence[Mapping[str, Any]], cell: Sequence[str], within: Sequence[str] = ()
-    ) -> None:
-        """Add a table of counts by center (`counted`): `cell` columns name a count, `within` its total."""
-        totals: dict[str, list[str]] = defaultdict(list)
-        centers = sorted({row["center_id"] for row in rows})
-        for row in rows:
-            name = "/".join((table, *(str(row[column]) for column in cell)))
-            totals["/".join((table, "total", *(str(row[column]) for column in within)))].append(name)
-            for center_id in centers:
-                self._counts[name].setdefault(center_group(center_id), 0)
-            self._counts[name][center_group(row["center_id"])] += row["counted"]
-        for total, names in totals.items():
-            self._add_total(total, sorted(set(names)))
 
     def add_flow(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add the study's flow: what entered a step was kept, or excluded for a reason."""
@@ -220,6 +207,23 @@ class KnownCounts:
             if None not in found and left >= 0:
                 self._note(rest, group, left)
         return rest
+
+
+def cohort_flow(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The flow as it may leave the team: the steps of patients, sessions and lesions, reasons taken together.
+
+    Reasons are small as a rule: shown one by one they would take the sizes of the cohort with them.
+    """
+    steps: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in rows:
+        if row["unit"] in _COHORT_UNITS:
+            step = steps.setdefault(
+                (row["center_id"], row["step_order"]), {**row, "excluded": 0, "reason": None}
+            )
+            step["excluded"] += row["excluded"]
+            if row["excluded"]:
+                step["reason"] = "any reason"
+    return list(steps.values())
 
 
 def compares(result: MetricResult) -> bool:

@@ -36,9 +36,9 @@ from warehouse.sqlfile import read_header
 
 Kind = Literal[
     "count", "tally", "proportion", "shares", "categories", "summary", "extremes", "paired", "survival",
-    "competing", "trajectory",
+    "competing", "trajectory", "stratified",
 ]  # fmt: skip
-Contrast = Literal["difference", "smd"]
+Contrast = Literal["difference", "stratified", "smd"]
 
 COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "count": ("counted",),
@@ -52,11 +52,13 @@ COLUMNS: Mapping[Kind, tuple[str, ...]] = {
     "survival": ("duration_months", "is_event"),
     "competing": ("duration_months", "outcome"),
     "trajectory": ("patient_key", "time_order", "time_point", "score"),
+    "stratified": ("value", "baseline"),
 }
 OVER_TIME: tuple[Kind, ...] = ("survival", "competing")
 CLUSTERED: tuple[Kind, ...] = ("proportion", "survival", "competing")
 CONTRASTED: Mapping[Contrast, tuple[Kind, ...]] = {
     "difference": ("proportion", "shares", "summary", "paired", "survival"),
+    "stratified": ("shares",),
     "smd": ("proportion", "categories", "summary"),
 }
 
@@ -83,6 +85,7 @@ class Metric(BaseModel):
     rules: tuple[str, ...] = ()
     part_of: str | None = None
     order: Literal["size", "number", "spine"] = "size"
+    audience: Literal["all", "team"] = "all"
     reference: str = Field(min_length=1)
     definition: str = Field(min_length=1)
     sql: str = Field(min_length=1)
@@ -131,6 +134,11 @@ def load_metrics(folder: Traversable | None = None) -> list[Metric]:
 def part_metrics(metrics: Iterable[Metric]) -> dict[str, str]:
     """Each metric that counts a part of the events of another, with that other."""
     return {metric.metric: metric.part_of for metric in metrics if metric.part_of is not None}
+
+
+def team_metrics(metrics: Iterable[Metric]) -> frozenset[str]:
+    """The metrics that never leave the study team: their counts are small in any cohort."""
+    return frozenset(metric.metric for metric in metrics if metric.audience == "team")
 
 
 def sql_files(folder: Traversable) -> list[Traversable]:

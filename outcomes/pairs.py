@@ -7,6 +7,7 @@ from outcomes.contrasts import Share
 from outcomes.metric import Contrast, Kind, Metric
 from outcomes.results import Estimate, category_statistic
 from outcomes.sample import Sample
+from outcomes.stratified import mantel_haenszel
 from outcomes.survival import Curve, kaplan_meier
 
 
@@ -63,6 +64,12 @@ def _standardized_categories(_: Metric, first: Sample, second: Sample) -> list[E
     return contrasts.standardized_categories(first.texts("category"), second.texts("category"))
 
 
+def _stratified_shares(_: Metric, first: Sample, second: Sample) -> list[Estimate]:
+    ours, theirs = ({name: _share(part) for name, part in s.by_category().items()} for s in (first, second))
+    strata = sorted({*ours, *theirs})
+    return mantel_haenszel([(ours.get(name, (0, 0)), theirs.get(name, (0, 0))) for name in strata])
+
+
 def _share(rows: Sample) -> Share:
     return rows.total("numerator"), rows.total("denominator")
 
@@ -73,6 +80,7 @@ _CONTRASTS: Mapping[tuple[Contrast, Kind], Callable[[Metric, Sample, Sample], li
     ("difference", "summary"): _difference_of_means,
     ("difference", "paired"): _difference_of_changes,
     ("difference", "survival"): _difference_of_curves,
+    ("stratified", "shares"): _stratified_shares,
     ("smd", "proportion"): _standardized_shares,
     ("smd", "summary"): _standardized_means,
     ("smd", "categories"): _standardized_categories,

@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 from outcomes.disclosure import Audience, Disclosure, disclose
-from outcomes.known_counts import KnownCounts
-from outcomes.metric import load_metrics, part_metrics
+from outcomes.known_counts import KnownCounts, cohort_flow
+from outcomes.metric import load_metrics, part_metrics, team_metrics
 from outcomes.refresh import read_sql
 from outcomes.results import MetricResult
 from warehouse.mart import Mart
@@ -23,10 +23,10 @@ Rows = Sequence[Mapping[str, Any]]
 def shared_tables(mart: Mart, audience: Audience) -> dict[str, list[dict[str, Any]]]:
     """The rows of each table that `audience` may have of the release, by its name; hidden is None."""
     results = [MetricResult.from_row(row) for row in mart.rows(read_sql(TABLES / "results.sql"))]
-    flow = mart.rows(read_sql(TABLES / "flow.sql"))
+    flow, metrics = cohort_flow(mart.rows(read_sql(TABLES / "flow.sql"))), load_metrics()
     known = KnownCounts()
     known.add_flow(flow)
-    disclosure = disclose(audience, results, part_metrics(load_metrics()), known)
+    disclosure = disclose(audience, results, part_metrics(metrics), known, team_metrics(metrics))
     return {
         "core.flow": disclosure.rows(flow, "kept", "excluded"),
         "outcomes.curve_result": _curves(disclosure, mart.rows(read_sql(TABLES / "curves.sql"))),

@@ -7,6 +7,7 @@
 -- unit = "units"
 -- needs = ["core.flow"]
 -- groups = ["all", "center"]
+-- audience = "team"
 -- rules = ["study_start", "study_end", "data_lock"]
 -- reference = "STROBE statement, item 13"
 -- definition = """

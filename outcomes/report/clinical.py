@@ -255,10 +255,15 @@ def safety(published: Published, centers: Sequence[Group]) -> Section:
         (
             estimates.figures("How often", wanted, published.results, centers),
             _grades(published),
-            tables.complications(published.rows["complications"], centers, published.shown),
-            *([] if published.is_shared else [tables.listing(published.rows["listing"], centers)]),
+            *([] if published.is_shared else _events(published, centers)),
         ),
     )
+
+
+def _events(published: Published, centers: Sequence[Group]) -> tuple[Table, Table]:
+    """Every event, counted and listed: for the team alone, since hardly a cell of them is not small."""
+    rows = published.rows
+    return tables.complications(rows["complications"], centers), tables.listing(rows["listing"], centers)
 
 
 def _grades(published: Published) -> Table:

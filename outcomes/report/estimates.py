@@ -19,6 +19,7 @@ from outcomes.rounding import (
     show_p,
     show_share,
 )
+from outcomes.stratified import DIFFERENCE
 
 Form = Callable[[Results, str, str], str]
 # A figure as its label, metric and form; a text alone is a heading.
@@ -111,7 +112,13 @@ def formed(form: str, results: Results, metric: str, group: str) -> str:
         return change(results.get(metric, category, group))
     if name in ("percent", "number", "p"):
         return _single(name, results.get(metric, category, group))
-    return FORMS[name](results, metric, group)
+    return FORMS[name](results, metric, group) if name in FORMS else ""
+
+
+def categories(results: Results, metric: str) -> list[str]:
+    """The categories of a metric over all centers, by name."""
+    found = (r.statistic for r in results if r.metric == metric and r.group == ALL)
+    return sorted(s[len("proportion[") : -1] for s in found if s.startswith("proportion["))
 
 
 def _difference(form: str, results: Results, metric: str, between: str | None) -> str:
@@ -121,6 +128,13 @@ def _difference(form: str, results: Results, metric: str, between: str | None) -
         return ""
     if name == "p":
         return _single(name, results.get(metric, category, between))
+    if name == "stratified":
+        return _points(*(results.get(metric, each, between) for each in (DIFFERENCE, "p_cmh")))
+    return _difference_of(name, category, results, (metric, between))
+
+
+def _difference_of(name: str, category: str, results: Results, place: tuple[str, str]) -> str:
+    metric, between = place
     of = f"[{category}]" if category else ""
     if name == "percent":
         of = f"_{category.rpartition('_')[2]}"
@@ -130,11 +144,18 @@ def _difference(form: str, results: Results, metric: str, between: str | None) -
         return f"SMD {show(smd.value, 2)}" if smd and smd.value is not None else ""
     if result.value is None:
         return _absent(result)
-    is_share = name in ("share", "percent")
-    shown = f"{show(scaled(result.value, 100))} pp" if is_share else show(result.value, 2)
-    interval = f" ({_interval(result, 100 if is_share else 1, digits=1 if is_share else 2)})"
-    p = results.get(metric, f"p_fisher{of}", between)
-    return f"{shown}{interval if result.ci_low is not None else ''}" + (f"; p {show_p(p.value)}" if p else "")
+    if name in ("share", "percent"):
+        return _points(result, results.get(metric, f"p_fisher{of}", between))
+    interval = f" ({_interval(result, 1, digits=2)})" if result.ci_low is not None else ""
+    return f"{show(result.value, 2)}{interval}"
+
+
+def _points(difference: MetricResult | None, p: MetricResult | None) -> str:
+    """A difference of shares in percentage points, with its interval and p."""
+    if difference is None or difference.value is None:
+        return _absent(difference)
+    interval = f" ({_interval(difference, 100)})" if difference.ci_low is not None else ""
+    return f"{show(scaled(difference.value, 100))} pp{interval}" + (f"; p {show_p(p.value)}" if p else "")
 
 
 def _single(form: str, result: MetricResult | None) -> str:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from mappings.errors import WarehouseError
 from mappings.terminology import MappedCode
 from outcomes.disclosure import Audience, Disclosure, disclose
-from outcomes.known_counts import KnownCounts
-from outcomes.metric import Metric, load_metrics, part_metrics
+from outcomes.known_counts import KnownCounts, cohort_flow
+from outcomes.metric import Metric, load_metrics, part_metrics, team_metrics
 from outcomes.publication import Publication
 from outcomes.refresh import read_sql
 from outcomes.report.origins import Origin, metric_origin
@@ -106,10 +106,12 @@ def read_published(mart: Mart, audience: Audience) -> Published:
     rows = {name: mart.rows(table_sql(name)) for name in names}
     plotted = [metric for _, metric in PAIN_TIMES]
     rows |= {name: mart.rows(metrics[name].sql) for name in plotted}
+    if audience.name == "shared":
+        rows["flow"] = cohort_flow(rows["flow"])
     known = KnownCounts()
     known.add_flow(rows["flow"])
-    known.add_categories("complications", rows["complications"], ("class", "scale", "grade"))
-    disclosure = disclose(audience, results, part_metrics(metrics.values()), known)
+    team_only = team_metrics(metrics.values())
+    disclosure = disclose(audience, results, part_metrics(metrics.values()), known, team_only)
     shown = Results(disclosure.results(results))
     return Published(shown, metrics, rows, results[0].run_id, disclosure)
 

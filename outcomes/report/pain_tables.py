@@ -6,7 +6,7 @@ from outcomes.report.estimates import Shown, change, contrast_group, formed, is_
 from outcomes.report.facts import HIDDEN
 from outcomes.report.origins import metric_anchor
 from outcomes.report.parts import Group, Line, Table
-from outcomes.results import MetricResult, Results
+from outcomes.results import ALL, MetricResult, Results
 from outcomes.rounding import show, show_p
 
 Times = Sequence[tuple[str, str]]
@@ -29,13 +29,14 @@ def changes(times: Times, results: Results, centers: Sequence[Group]) -> Table:
     lines = _by_group(times, results, centers, _change_cells)
     between = contrast_group(results)
     if between:
+        lines += (Line(("All centers, stratified by center (fixed effect)",), is_heading=True),)
+        lines += tuple(
+            _change_alone(label, f"{metric}_stratified", "stratified_change", ALL, results)
+            for label, metric in times
+        )
         lines += (Line((f"{centers[1].label} minus {centers[2].label}",), is_heading=True),)
         lines += tuple(
-            Line(
-                (label, "", change(results.get(metric, "difference", between)), *("" for _ in columns[3:])),
-                anchor=metric_anchor(metric),
-            )
-            for label, metric in times
+            _change_alone(label, metric, "difference", between, results) for label, metric in times
         )
     shown = [
         Shown(label, "", metric, statistic)
@@ -47,6 +48,12 @@ def changes(times: Times, results: Results, centers: Sequence[Group]) -> Table:
         *noted(results, shown),
     )
     return Table("Change from baseline, points", columns, lines, notes)
+
+
+def _change_alone(label: str, metric: str, statistic: str, group: str, results: Results) -> Line:
+    found = results.get(metric, statistic, group)
+    pairs = _size(found) if group == ALL else ""
+    return Line((label, pairs, change(found), *("",) * 6), anchor=metric_anchor(metric))
 
 
 def _by_group(

@@ -24,7 +24,28 @@ def side_by_side(published: Published, facts: ReportFacts, centers: Sequence[Gro
         "Each center has its own codes, its own key and its own pseudonyms; a patient treated at two centers "
         "counts at each."
     )
-    return Section("centers", "Centers side by side", lead, (figures, tables.centers(facts.centers)))
+    stratified = _stratified(published, centers)
+    return Section(
+        "centers", "Centers side by side", lead, (figures, *stratified, tables.centers(facts.centers))
+    )
+
+
+def _stratified(published: Published, centers: Sequence[Group]) -> tuple[Table, ...]:
+    """The centers compared among like patients and lesions; nothing where there are no two centers."""
+    if estimates.contrast_group(published.results) is None or published.is_shared:
+        return ()
+    wanted: list[estimates.Wanted] = []
+    for metric in published.metrics.values():
+        if metric.contrast == "stratified":
+            wanted.append(metric.title)
+            wanted += [
+                (stratum, metric.metric, f"share:{stratum}")
+                for stratum in estimates.categories(published.results, metric.metric)
+            ]
+            wanted.append(("All strata (Mantel-Haenszel)", metric.metric, "stratified"))
+    return (
+        estimates.figures("Among like patients and lesions (95% CI)", wanted, published.results, centers),
+    )
 
 
 FORM_OF = {

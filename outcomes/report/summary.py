@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from outcomes.report.estimates import is_hidden
 from outcomes.report.facts import HIDDEN, Published, ReportFacts
 from outcomes.report.history import HEADLINES, Headline, Run, detail, has_moved, runs, value, whole
+from outcomes.results import ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,22 @@ def tiles(published: Published) -> list[Tile]:
 
 def news(published: Published, facts: ReportFacts) -> list[News]:
     """What is new since the last run: centers that were not read, figures that moved, checks that failed."""
-    moved = [] if published.is_shared else _moved(runs(published.rows["history"]))
-    return [*_centers(facts), *moved, *_checks(published)]
+    first = [_hidden(published)] if published.is_shared else _moved(runs(published.rows["history"]))
+    return [*_centers(facts), *first, *_checks(published)]
+
+
+def _hidden(published: Published) -> News:
+    """How much of the figures is shown, and why the rest is not."""
+    of_all = [not is_hidden(result) for result in published.results if result.group == ALL]
+    of_one = [not is_hidden(result) for result in published.results if result.group != ALL]
+    largest = published.disclosure.audience.threshold - 1
+    return News(
+        f"Shown are {sum(of_all)} of {len(of_all)} figures of all centers and {sum(of_one)} of {len(of_one)} "
+        f"of one center or between two. A count of 1 to {largest} is hidden, and with it each count from "
+        "which it could be worked out: in a small cohort that is most of what a center counts. Categories, "
+        "grades and reasons of exclusion are never told by center.",
+        "figures",
+    )
 
 
 def _tile(headline: Headline, before: Run | None, now: Run, published: Published) -> Tile:

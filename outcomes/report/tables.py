@@ -46,14 +46,14 @@ def flow(steps: Sequence[Step], centers: Sequence[Group], origins: tuple[Origin,
     return Table(caption, columns, tuple(lines), text_columns=(0, 1), is_folded=True, origins=origins)
 
 
-def complications(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> Table:
+def complications(rows: Sequence[Row], centers: Sequence[Group]) -> Table:
     """Events by class, and the scale and grade the class comes from."""
     counts: dict[tuple[str, str, str], dict[str | None, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows:
         for center in (None, row["center_id"]):
             counts[row["class"], row["scale"], row["grade"]][center] += row["counted"]
     lines = tuple(
-        Line((*key, *(shown(group.name, found[group.center_id]) for group in centers)))
+        Line((*key, *(str(found[group.center_id]) for group in centers)))
         for key, found in sorted(counts.items())
     )
     columns = ("Class", "Scale", "Grade", *(g.label for g in centers))

@@ -13,8 +13,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from outcomes import statistics
 from outcomes.derivation import Cell, Sum, hidden_cells
 from outcomes.disclosure import SUPPRESSED, TEAM, Disclosure, disclose, shared_audience
-from outcomes.known_counts import KnownCounts, quantity_of, result_counts
-from outcomes.metric import load_metrics, part_metrics
+from outcomes.known_counts import KnownCounts, cohort_flow, quantity_of, result_counts
+from outcomes.metric import load_metrics, part_metrics, team_metrics
 from outcomes.refresh import OUTCOMES, read_sql
 from outcomes.results import ALL, Estimate, MetricResult, Results, Source, center_group
 from warehouse.connection import Warehouse
@@ -201,16 +201,22 @@ def test_centers_protect_each_other(by_center: tuple[int, ...], hidden: list[int
 
 
 def test_a_table_of_two_ways_is_protected_in_both() -> None:
-    rows = [
-        {"center_id": center, "class": kind, "counted": count}
-        for center, kind, count in [("a", "x", 2), ("a", "y", 20), ("a", "z", 30),
-                                    ("b", "x", 40), ("b", "y", 50), ("b", "z", 60)]
-    ]  # fmt: skip
-    known = KnownCounts()
-    known.add_categories("classes", rows, ["class"])
+    by_center = {"center=a": (2, 20, 30), "center=b": (40, 50, 60)}
+    parts = {
+        Cell(group, name): n for group, row in by_center.items() for name, n in zip("xyz", row, strict=True)
+    }
+    centers = {Cell(group, "total"): sum(row) for group, row in by_center.items()}
+    kinds = {Cell(ALL, name): sum(n for cell, n in parts.items() if cell.quantity == name) for name in "xyz"}
+    sums = [Sum(total, tuple(cell for cell in parts if cell.group == total.group)) for total in centers]
+    sums += [Sum(total, tuple(cell for cell in parts if cell.quantity == total.quantity)) for total in kinds]
+    grand = Cell(ALL, "total")
+    sums += [Sum(grand, tuple(centers)), Sum(grand, tuple(kinds))]
+    counts = {**parts, **centers, **kinds, grand: sum(parts.values())}
     # 2 with 20 in its center, 40 with 50 in the other: a cycle, and every total stays.
-    disclosure = disclose(shared_audience(THRESHOLD), [], {}, known)
-    assert disclosure.numbers == {("center=a", 2), ("center=a", 20), ("center=b", 40), ("center=b", 50)}
+    hidden = hidden_cells(counts, sums, THRESHOLD)
+    assert {(cell.group, parts.get(cell)) for cell in hidden} == {
+        ("center=a", 2), ("center=a", 20), ("center=b", 40), ("center=b", 50),
+    }  # fmt: skip
 
 
 def test_the_flow_hides_what_was_kept_when_few_were_excluded() -> None:
@@ -310,10 +316,10 @@ def test_the_cohort_is_shared_without_a_small_count_and_keeps_its_headline_figur
     published: Warehouse, results: Results
 ) -> None:
     truth = list(results)
-    flow = published.rows(read_sql(OUTCOMES / "tables" / "flow.sql"))
-    known = KnownCounts()
+    flow = cohort_flow(published.rows(read_sql(OUTCOMES / "tables" / "flow.sql")))
+    known, team_only = KnownCounts(), team_metrics(load_metrics())
     known.add_flow(flow)
-    disclosure = disclose(shared_audience(THRESHOLD), truth, part_metrics(load_metrics()), known)
+    disclosure = disclose(shared_audience(THRESHOLD), truth, part_metrics(load_metrics()), known, team_only)
     shown = Results(disclosure.results(truth))
     assert list(small_numbers(list(shown))) == []
     for metric, statistic in [("patients", "count"), ("lesions", "count"), ("complications", "count"),
@@ -325,5 +331,36 @@ def test_the_cohort_is_shared_without_a_small_count_and_keeps_its_headline_figur
         hidden = shown.get(metric, "proportion")
         assert hidden is not None
         assert (hidden.value, hidden.numerator, hidden.ci_low) == (None, None, None), metric
-    overall = [result.note == SUPPRESSED for result in shown if result.group == ALL]
+    assert {r.value for r in shown if r.metric in team_only} == {None}
+    overall = [r.note == SUPPRESSED for r in shown if r.group == ALL and r.metric not in team_only]
     assert sum(overall) < len(overall) / 4
+
+
+def test_the_flow_leaves_the_team_as_the_sizes_of_the_cohort_without_reasons() -> None:
+    rows = [
+        {"center_id": "a", "step_order": order, "step": step, "unit": unit, "kept": kept, "excluded": out,
+         "reason": why}
+        for order, step, unit, kept, out, why in [
+            (1, "procedures found", "procedure", 90, 0, None), (2, "completed", "procedure", 86, 4, "undone"),
+            (7, "patients", "patient", 70, 0, None), (10, "painful", "patient", 58, 9, "score 0"),
+            (10, "painful", "patient", 58, 3, "no score"), (15, "scores found", "score", 200, 0, None),
+        ]
+    ]  # fmt: skip
+    told = [(row["step"], row["kept"], row["excluded"], row["reason"]) for row in cohort_flow(rows)]
+    assert told == [("patients", 70, 0, None), ("painful", 58, 12, "any reason")]
+    known = KnownCounts()
+    known.add_flow(cohort_flow(rows))
+    disclosure = disclose(shared_audience(THRESHOLD), [], {}, known)
+    # 3 and 9 by reason would have hidden the 58; 12 for any reason does not.
+    assert disclosure.shows("center=a", 70, 58, 12)
+
+
+def test_what_is_for_the_team_alone_hides_nothing_else() -> None:
+    of_all = [MetricResult.of(source("seen", ALL), e) for e in statistics.count(58)]
+    strata = [MetricResult.of(source("strata", ALL), e)
+              for e in statistics.proportion(58, 60, statistic="proportion[mild]")]  # fmt: skip
+    disclosure = disclose(shared_audience(THRESHOLD), of_all + strata, {}, None, frozenset({"strata"}))
+    first, second = disclosure.results(of_all + strata)
+    assert (first.value, second.value, second.n, second.denominator) == (58.0, None, None, None)
+    both = disclose(shared_audience(THRESHOLD), of_all + strata, {})
+    assert both.results(of_all)[0].value is None

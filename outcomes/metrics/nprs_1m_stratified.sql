@@ -1,0 +1,21 @@
+-- metric = "nprs_1m_stratified"
+-- version = 1
+-- title = "Change in NPRS at 1 month, stratified by center"
+-- cohort = "outcomes.painful_patient"
+-- grain = "patient"
+-- statistic = "stratified"
+-- unit = "points"
+-- needs = ["outcomes.painful_patient"]
+-- groups = ["all"]
+-- rules = ["baseline_from_day", "baseline_to_day", "month1_from_day", "month1_to_day", "month1_target_day"]
+-- reference = "Borenstein et al. 2010, doi 10.1002/jrsm.12 (fixed-effect model)"
+-- definition = """
+-- Mean change from baseline of painful patients with a score at both times, the centers pooled with a fixed
+-- effect: each center's mean weighs by the inverse of its variance. Beside the plain mean it tells whether
+-- a difference between the centers carries the result.
+-- """
+SELECT
+    center_id,
+    m1 AS value,
+    baseline
+FROM outcomes.painful_patient
