@@ -14,9 +14,9 @@ from ingest.stream import BrokenStreamError, Caps, EncodingError, OversizeError,
 from mappings.errors import (
     ExpiredExportError,
     ForbiddenError,
-    IncompleteError,
     ServerError,
     SignInError,
+    StoppedError,
     UnreachableError,
 )
 
@@ -65,7 +65,7 @@ class BulkHttp:
             return Answer(stream.status, stream.url, stream.headers, readable(body), stream.server_time)
 
     def wait(self, seconds: float) -> None:
-        """Wait, in steps short enough to notice that the sync is to stop: then raises IncompleteError."""
+        """Wait, in steps short enough to notice that the sync is to stop: then raises StoppedError."""
         self.go_on()
         left = seconds
         while left > 0:
@@ -74,11 +74,11 @@ class BulkHttp:
             self.go_on()
 
     def go_on(self) -> None:
-        """Raise IncompleteError when the sync is to stop."""
+        """Raise StoppedError when the run is to stop."""
         if self._is_stopping():
-            raise IncompleteError(
-                f"The sync of center {self.client.center.center_id} was asked to stop during an export.",
-                "run `cryocohort sync` again: it takes up the same export.",
+            raise StoppedError(
+                f"The run at center {self.client.center.center_id} was asked to stop during an export.",
+                "run it again: it takes up the same export.",
             )
 
     def seconds(self, answer: Answer | None, number: int) -> float:

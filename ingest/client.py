@@ -23,7 +23,7 @@ from typing import Self
 import requests
 from urllib3.exceptions import HTTPError
 
-from ingest.auth import HeaderSource, OriginAuth, SmartAuth
+from ingest.auth import OriginAuth
 from ingest.budget import Budget, Lanes, RetryPolicy
 from ingest.center import Center
 from ingest.decode import JsonObject
@@ -34,7 +34,8 @@ from ingest.page import Answer, read_here
 from ingest.query import Query
 from ingest.reply import Reply, Stream, StreamRequest, http_date, readable, retry_after
 from ingest.session import open_session
-from ingest.smart import Patience, SmartTokens
+from ingest.smart import Patience, SmartTokens, header_source
+from ingest.stopping import Stopping
 from ingest.stream import Caps, EncodingError, OversizeError, decoded
 from ingest.streams import Streams
 from ingest.tls import Cause, cause_of
@@ -76,7 +77,8 @@ class FhirClient:
     """Searches one center's server, from several threads at once; close it or use `with`.
 
     `clock` (aware UTC) tells when tokens expire, `monotonic` (seconds) how long the run has lasted. `read`
-    makes an answer of a body and a resource type, or raises ValueError.
+    makes an answer of a body and a resource type, or raises ValueError. Once `is_stopping`, nothing is sent
+    or waited for: StoppedError is raised.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class FhirClient:
         clock: Callable[[], dt.datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         read: Callable[[bytes, str], Answer] = read_here,
+        is_stopping: Callable[[], bool] = bool,
     ) -> None:
         self.center = center
         self._decode = read
@@ -94,11 +97,13 @@ class FhirClient:
         self.policy = policy or RetryPolicy()
         self.meter = Meter()
         self._budget = Budget(center, self.policy, monotonic)
-        source = _credential(center, self.policy, clock)
+        self._stopping = Stopping(center.center_id, is_stopping)
+        patience = Patience(self.policy.retries + 1, self.policy.backoff, self.policy.max_wait)
+        source = header_source(center, clock, patience, self._stopping)
         self._tokens = source if isinstance(source, SmartTokens) else None
         self._auth = OriginAuth(source, center.origin)
         self._session = open_session(
-            center.tls, BoundedAdapter(self.policy.exchange_seconds, center.concurrency)
+            center.tls, BoundedAdapter(self.policy.exchange_seconds, center.concurrency, is_stopping)
         )
         self._streams = Streams(center, self._auth, self._tokens, self.meter)
         self._down: UnreachableError | None = None
@@ -255,6 +260,7 @@ class FhirClient:
     def _attempt(self, prepared: requests.PreparedRequest, resource_type: str) -> _Attempt:
         """One exchange within the center's lanes and the run's budget."""
         with self.lanes.lane():
+            self._stopping.require_going_on()
             if self._down is not None:
                 raise UnreachableError(self._down.message, self._down.next_step)
             self._budget.spend()
@@ -266,6 +272,7 @@ class FhirClient:
 
     def _may_try_again(self, attempt: _Attempt, tries: int) -> bool:
         """Wait for the next try; False when there is none. Raises IncompleteError for too long a wait."""
+        self._stopping.require_going_on()  # an answer that was not waited for is no failure of the server
         limit = self.policy.body_tries if attempt.is_cut else self.policy.retries + 1
         if tries >= limit or not self._budget.may_retry():
             return False
@@ -274,7 +281,7 @@ class FhirClient:
             self._session.close()
         wait = self.policy.wait(tries, attempt.reply.retry_after if attempt.reply is not None else None)
         self._budget.reserve(wait)
-        self._is_down.wait(wait)
+        self._stopping.wait(wait, self._is_down.wait)
         return True
 
     def _given_up(self, attempt: _Attempt, tries: int, resource_type: str) -> Reply:
@@ -379,13 +386,6 @@ def _search_request(method: str, url: str, form: str | None, *, is_strict: bool)
     if form is not None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     return requests.Request(method, url, headers=headers, data=form)
-
-
-def _credential(center: Center, policy: RetryPolicy, clock: Callable[[], dt.datetime]) -> HeaderSource:
-    if isinstance(center.auth, SmartAuth):
-        patience = Patience(policy.retries + 1, policy.backoff, policy.max_wait)
-        return SmartTokens(center, center.auth, clock, patience)
-    return center.auth
 
 
 def _is_success(response: requests.Response) -> bool:

@@ -54,8 +54,8 @@ class ReconcileRules:
 class SyncContext:
     """What a sync needs besides the center: its run, what codes mean, the clock (aware UTC), an audience.
 
-    `gate` judges what is received. `is_stopping` is asked before each query: a sync that is to stop ends
-    there, incomplete.
+    `gate` judges what is received. `is_stopping` is asked before each query, and by whoever waits for a
+    server: a sync that is to stop ends there, incomplete.
     """
 
     run_id: int

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ingest.center import Center
 from ingest.context import SyncContext, UnitLanded
+from ingest.id_pass import require_going_on
 from ingest.landing import Landing
 from ingest.ndjson import DataFile, pages
 from ingest.plan import COHORT, Ask, Task, asks, cohort_task, patients_task
@@ -128,11 +129,7 @@ class ExportLanding:
 
     def _land_all(self, taken: Taken, tasks: Sequence[Task]) -> None:
         for number, task in enumerate(tasks, start=1):
-            if self.context.is_stopping():
-                raise IncompleteError(
-                    f"The sync of center {self.center.center_id} was asked to stop.",
-                    "run `cryocohort sync` again: it takes up where this one stopped.",
-                )
+            require_going_on(self.center, self.context)
             self._land(taken, task, number, len(tasks))
 
     def _land(self, taken: Taken, task: Task, number: int, planned: int) -> None:

@@ -19,6 +19,7 @@ from ingest.instant import instant
 from ingest.plan import Task
 from ingest.query import Query
 from ingest.search import walk
+from ingest.stopping import Stopping
 from mappings.errors import IncompleteError
 from warehouse.departures import KnownVersion
 from warehouse.versions import is_newer
@@ -95,12 +96,8 @@ class IdPass:
 
 
 def require_going_on(center: Center, context: SyncContext) -> None:
-    """Raise IncompleteError when the sync was asked to stop."""
-    if context.is_stopping():
-        raise IncompleteError(
-            f"The sync of center {center.center_id} was asked to stop.",
-            "run `cryocohort sync` again: it takes up where this one stopped.",
-        )
+    """Raise StoppedError when the run was asked to stop."""
+    Stopping(center.center_id, context.is_stopping).require_going_on()
 
 
 def ids_query(task: Task, page_size: int) -> Query:

@@ -33,7 +33,7 @@ from ingest.landing import Landing
 from ingest.plan import Ask, Task, cohort_task
 from ingest.query import patient_of
 from ingest.tally import Tally
-from mappings.errors import ServerError, SignInError, UnreachableError
+from mappings.errors import ServerError, SignInError, StoppedError, UnreachableError
 from warehouse.connection import Warehouse
 from warehouse.departures import (
     DepartureLimit,
@@ -64,7 +64,8 @@ class Place:
 def reconcile_center(place: Place, evidence: Evidence, asks: Sequence[Ask]) -> None:
     """Reconcile each type that is due; `asks` has the cohort's first, which decide who is a member.
 
-    A failure of one type is told to the tally and leaves that type as it was; raises UnreachableError.
+    A failure of one type is told to the tally and leaves that type as it was; raises UnreachableError, and
+    StoppedError when the sync is to stop.
     """
     by_type: dict[str, list[Ask]] = {}
     for ask in asks:
@@ -78,7 +79,7 @@ def reconcile_center(place: Place, evidence: Evidence, asks: Sequence[Ask]) -> N
         try:
             is_decisive = cohort_types == {resource_type}
             _TypeReconciliation(place, evidence, its_asks, is_decisive=is_decisive).run()
-        except UnreachableError:
+        except (UnreachableError, StoppedError):
             raise
         except (ServerError, SignInError) as error:
             place.tally.fail(error, resource_type)

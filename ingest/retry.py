@@ -21,7 +21,7 @@ from ingest.read import Word, word_on
 from ingest.search import Page, walk
 from ingest.source import BySearch
 from ingest.tally import CenterReport, Tally
-from mappings.errors import ServerError, SignInError, UnreachableError
+from mappings.errors import ServerError, SignInError, StoppedError, UnreachableError
 from warehouse.connection import Warehouse
 from warehouse.land import members
 from warehouse.quarantine import close_faults
@@ -105,7 +105,7 @@ class _Retry:
             self.types.append(told)
             try:
                 self._retry(told, refused[name])
-            except UnreachableError:
+            except (UnreachableError, StoppedError):
                 raise
             except (ServerError, SignInError) as error:
                 self._tally.fail(error, name)

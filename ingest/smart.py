@@ -10,16 +10,16 @@ https://hl7.org/fhir/smart-app-launch/backend-services.html
 import datetime as dt
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ingest.assertion import signed_assertion
-from ingest.auth import SmartAuth
+from ingest.auth import HeaderSource, SmartAuth
 from ingest.center import Center
 from ingest.origin import origin_of
 from ingest.scopes import may_search, missing_scopes
+from ingest.stopping import Stopping
 from ingest.token_endpoint import Answer, NoAnswer, TokenServer
 from mappings.errors import SignInError, UnreachableError
 
@@ -73,12 +73,14 @@ class SmartTokens:
         auth: SmartAuth,
         clock: Callable[[], dt.datetime],
         patience: Patience | None = None,
+        stopping: Stopping | None = None,
     ) -> None:
         self._center = center
         self._auth = auth
         self._clock = clock
         self._patience = patience or Patience()
-        self._server = TokenServer(center)
+        self._stopping = stopping or Stopping(center.center_id, bool)
+        self._server = TokenServer(center, self._stopping.is_asked)
         self._lock = threading.Lock()
         self._asked_at = clock()
         self._token: _Token | None = None
@@ -95,7 +97,7 @@ class SmartTokens:
         """The Authorization header of a token that is good now.
 
         Raises SignInError when the client is refused (then, without asking, each time), UnreachableError when
-        no usable answer comes.
+        no usable answer comes, StoppedError when the run is asked to stop meanwhile.
         """
         return self._good_token().header
 
@@ -149,9 +151,11 @@ class SmartTokens:
         answer = ask()
         for number in range(1, self._patience.tries):
             if not self._is_passing(answer):
-                break
-            time.sleep(self._wait(answer, number))
+                return answer
+            self._stopping.wait(self._wait(answer, number))
             answer = ask()
+        if self._is_passing(answer):
+            self._stopping.require_going_on()  # an answer that was not waited for is none
         return answer
 
     def _is_passing(self, answer: Answer | NoAnswer) -> bool:
@@ -248,6 +252,15 @@ class SmartTokens:
 
     def _said(self, what: str) -> str:
         return f"The token endpoint of center {self._center.center_id} {what}"
+
+
+def header_source(
+    center: Center, clock: Callable[[], dt.datetime], patience: Patience, stopping: Stopping
+) -> HeaderSource:
+    """What signs the requests to a center's server in."""
+    if isinstance(center.auth, SmartAuth):
+        return SmartTokens(center, center.auth, clock, patience, stopping)
+    return center.auth
 
 
 def _life(expires_in: object) -> dt.timedelta:

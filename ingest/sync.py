@@ -17,13 +17,14 @@ from ingest.context import Progress, SyncContext, UnitLanded
 from ingest.evidence import SearchEvidence
 from ingest.export_landing import ExportLanding
 from ingest.folder_sync import sync_from_folder
+from ingest.id_pass import require_going_on
 from ingest.landing import Landing
 from ingest.plan import Ask, Task, asks, cohort_task, patient_tasks
 from ingest.reconcile import Place, reconcile_center
 from ingest.search import walk
 from ingest.source import ByExport, ByFolder, BySearch
 from ingest.tally import CenterReport, Tally
-from mappings.errors import ForbiddenError, IncompleteError, ServerError, SignInError, UnreachableError
+from mappings.errors import ForbiddenError, ServerError, SignInError, StoppedError, UnreachableError
 from warehouse.connection import Warehouse
 from warehouse.dating import undated
 from warehouse.land import Covered, coverage, members
@@ -123,16 +124,12 @@ class _Sync:
 
     def _read(self, task: Task, steps: "_Steps") -> None:
         """Ask one query and land its answer; a failure of its type alone is noted, any other is raised."""
-        if self._context.is_stopping():
-            raise IncompleteError(
-                f"The sync of center {self._center.center_id} was asked to stop.",
-                "run `cryocohort sync` again: it takes up where this one stopped.",
-            )
+        require_going_on(self._center, self._context)
         resource_type, began = task.ask.resource_type.name, self._context.now()
         try:
             counts = self._landing.land(task, walk(self._client, task.query))
         except (ServerError, ForbiddenError) as error:
-            if isinstance(error, UnreachableError):
+            if isinstance(error, UnreachableError | StoppedError):
                 raise
             self._tally.fail(error, resource_type)
             return

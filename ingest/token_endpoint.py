@@ -6,10 +6,10 @@ small and arrives within a bounded time. Nothing is repeated here: an assertion 
 
 import datetime as dt
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from ingest.center import Center
@@ -17,6 +17,7 @@ from ingest.decode import JsonObject
 from ingest.reply import http_date, readable
 from ingest.session import open_session
 from ingest.tls import cause_of
+from ingest.transport import BoundedAdapter
 
 MAX_ANSWER_BYTES = 64 * 1024
 _CHUNK_BYTES = 8 * 1024
@@ -57,9 +58,9 @@ class NoAnswer:
 class TokenServer:
     """The connections that a center's tokens are asked for by; trusts and shows what the center's do."""
 
-    def __init__(self, center: Center) -> None:
+    def __init__(self, center: Center, is_stopping: Callable[[], bool] = bool) -> None:
         self._timeout = (center.connect_timeout, center.read_timeout)
-        self._session = open_session(center.tls, HTTPAdapter(max_retries=0))
+        self._session = open_session(center.tls, BoundedAdapter(center.read_timeout, 1, is_stopping))
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,6 +11,7 @@
     ├── ServerError                12   a center's FHIR server failed or answered something that is not FHIR
     │   ├── UnreachableError       12   a center's server cannot be reached, or fails at every try
     │   └── IncompleteError        12   a run ended without everything it had to read
+    │       ├── StoppedError       12   a run was asked to stop before it had read everything
     │       └── ExpiredExportError 12   a center's server no longer holds an export it made for us
     ├── InvalidShareError          13   too large a share of the resources read was invalid
     │   └── StillRefusedError      13   resources that were asked for again stay in quarantine
@@ -84,6 +85,10 @@ class UnreachableError(ServerError):
 
 class IncompleteError(ServerError):
     """A run ended without everything it had to read."""
+
+
+class StoppedError(IncompleteError):
+    """A run was asked to stop before it had read everything."""
 
 
 class ExpiredExportError(IncompleteError):

@@ -23,6 +23,7 @@ from mappings.errors import (
     IncompleteError,
     InvalidShareError,
     SignInError,
+    StoppedError,
     ViewError,
 )
 from outcomes.disclosure import AudienceName
@@ -68,6 +69,8 @@ __all__ = [
     "run_night",
     "sync_night",
 ]
+
+TAKES_UP = "it takes up where this one stopped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +212,9 @@ def _sync_centers(settings: Settings, warehouse: Warehouse, context: SyncContext
     centers = ingest_centers(settings)
 
     def sync(position: int) -> CenterReport:
-        with FhirClient(centers[position], clock=context.now, read=context.gate.read) as client:
-            return sync_center(centers[position], client, warehouse, context)
+        center, stopping = centers[position], context.is_stopping
+        with FhirClient(center, clock=context.now, read=context.gate.read, is_stopping=stopping) as client:
+            return sync_center(center, client, warehouse, context)
 
     with ThreadPoolExecutor(max_workers=len(centers)) as pool:
         return tuple(pool.map(sync, range(len(centers))))
@@ -245,10 +249,11 @@ def fail_unless_complete(centers: Sequence[CenterReport], command: str = "cryoco
     incomplete = [center for center in centers if center.status == "incomplete"]
     if incomplete:
         is_refused = all(isinstance(center.error, SignInError) for center in incomplete)
-        steps = dict.fromkeys(center.error.next_step for center in incomplete if center.error is not None)
+        errors = [center.error for center in incomplete if center.error is not None]
+        steps = dict.fromkeys(error.next_step for error in errors if not isinstance(error, StoppedError))
         raise (SignInError if is_refused else IncompleteError)(
             " ".join(reason for center in incomplete for reason in center.reasons),
-            " ".join([*steps, f"Then run `{command}` again: it takes up where this one stopped."]),
+            " ".join([*steps, f"{'Then run' if steps else 'run'} `{command}` again: {TAKES_UP}"]),
         )
 
 

@@ -130,7 +130,9 @@ def _ask_centers(
 
         def ask(center_id: str) -> Retried:
             center = centers[center_id]
-            with FhirClient(center, clock=context.now, read=gate.read) as client:
+            with FhirClient(
+                center, clock=context.now, read=gate.read, is_stopping=night.is_stopping
+            ) as client:
                 return retry_center(center, client, warehouse, context, asked[center_id])
 
         return list(pool.map(ask, asked))

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import pytest
 
 from ingest import client as client_module
-from ingest import smart as smart_module
 from ingest.client import FhirClient
 from ingest.smart import Patience, SmartTokens
+from ingest.stopping import Stopping
 from ingest.stream import Caps
 from mappings.errors import ConfigError, ServerError, SignInError
 from tests.ingest.examples import QUICK, center
@@ -99,11 +99,19 @@ def test_a_token_endpoint_that_keeps_failing_is_a_server_error(servers: Servers)
     assert len(left) == 9 - 3
 
 
-def test_waits_follow_retry_after_and_grow_otherwise_within_the_cap(
-    servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr(smart_module.time, "sleep", waited.append)
+class Noted(Stopping):
+    """Waits that are noted and take no time."""
+
+    def __init__(self) -> None:
+        super().__init__("a", bool)
+        self.waits: list[float] = []
+
+    def wait(self, seconds: float, *_: object) -> None:
+        self.waits.append(seconds)
+
+
+def test_waits_follow_retry_after_and_grow_otherwise_within_the_cap(servers: Servers) -> None:
+    noted = Noted()
     headers = (
         {"Retry-After": told} if told else {}
         for told in ("7", "Sun, 01 Mar 2026 12:00:09 GMT", "soon", None, "9999")
@@ -114,10 +122,10 @@ def test_waits_follow_retry_after_and_grow_otherwise_within_the_cap(
         return Answer(codes.pop(), b"", JSON | next(headers)) if codes else answer
 
     servers.tokens.change = change
-    tokens = SmartTokens(center(servers.fhir.base_url), smart(), servers.clock, Patience(6, 0.5, 60.0))
+    tokens = SmartTokens(center(servers.fhir.base_url), smart(), servers.clock, Patience(6, 0.5, 60.0), noted)
     tokens.header()
     tokens.close()
-    assert waited == [7.0, 9.0, 2.0, 4.0, 60.0]
+    assert noted.waits == [7.0, 9.0, 2.0, 4.0, 60.0]
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def place(
 def without_patience(patch: pytest.MonkeyPatch) -> None:
     """Retries without waiting and codes read once: neither patience nor code files are under test."""
     patch.setattr(
-        service.nightly, "FhirClient", lambda center, clock, read: FhirClient(center, QUICK, clock, read=read)
+        service.nightly, "FhirClient", lambda center, **options: FhirClient(center, QUICK, **options)
     )
     patch.setattr(service.nightly, "study_codes", _codes)
 
