@@ -41,7 +41,10 @@ def download(http: BulkHttp, file: ExportFile, path: Path) -> bool:
 def _once(http: BulkHttp, file: ExportFile, path: Path) -> bool:
     with _followed(http, file) as stream:
         if stream.status in BUSY:
-            raise UnreachableError(http.client.said(f"answered {stream.status} to a file."), "run again.")
+            raise UnreachableError(
+                http.client.said(f"answered {stream.status} to a request for a file of its export."),
+                "run again: the same export is taken up while the server holds it.",
+            )
         if stream.status != HTTPStatus.OK:
             told = Answer(stream.status, stream.url, stream.headers, None, stream.server_time)
             raise http.refused(told, "a request for a file of its export")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from ingest.client import FhirClient
+from ingest.client import CHECK_SIGN_IN, FhirClient
 from ingest.decode import JsonObject
 from ingest.outcome import issues_of
 from ingest.reply import Stream, StreamRequest, readable, retry_after
@@ -96,9 +96,9 @@ class BulkHttp:
         if answer.status in _GONE:
             return ExpiredExportError(message, "run again: a new export is asked for.")
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            return SignInError(message, "check the credentials and what they may read.")
+            return SignInError(message, CHECK_SIGN_IN)
         if answer.status == HTTPStatus.FORBIDDEN:
-            return ForbiddenError(message, "check what the credentials may export.")
+            return ForbiddenError(message, "ask the center to let these credentials export.")
         if answer.status in BUSY:
             return UnreachableError(message, "ask the center's server team, naming the time of this message.")
         return ServerError(message, "ask the center's server team, naming the time of this message.")

@@ -44,6 +44,7 @@ from ingest.transport import BoundedAdapter
 from mappings.errors import ForbiddenError, ServerError, SignInError, UnreachableError
 
 PAGE_CAPS = Caps()
+CHECK_SIGN_IN = "check [auth] in center.toml and the secret it names, or ask the center what these may read."
 MAX_URL_LENGTH = 1900
 _CHUNK_BYTES = 64 * 1024
 _POST_REFUSED = frozenset({404, 405, 415, 501})
@@ -197,9 +198,9 @@ class FhirClient:
         told = f" (OperationOutcome: {', '.join(codes)})" if codes else ""
         message = self.said(f"answered {reply.status} to a request for {resource_type}{told}.")
         if reply.status == 401:
-            raise SignInError(message, "check the credentials and what they may read.")
+            raise SignInError(message, CHECK_SIGN_IN)
         if reply.status == 403:
-            raise ForbiddenError(message, "check what the credentials may read.")
+            raise ForbiddenError(message, f"ask the center to let these credentials search {resource_type}.")
         if reply.status in _REPEATED:
             raise self._unreachable(message, "ask the center's server team, naming the time of this message.")
         if 300 <= reply.status < 400:

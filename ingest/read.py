@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ingest.client import FhirClient
+from ingest.client import CHECK_SIGN_IN, FhirClient
 from ingest.decode import JsonObject
 from ingest.outcome import issues_of
 from ingest.reply import Reply
@@ -65,7 +65,7 @@ def _is_gone(reply: Reply) -> bool:
 def _refusal(client: FhirClient, resource_type: str, reply: Reply) -> ServerError | SignInError:
     error = _undecided(client, resource_type, f"answered {reply.status} when it was asked")
     if reply.status == 401:
-        return SignInError(error.message, "check the credentials and what they may read.")
+        return SignInError(error.message, CHECK_SIGN_IN)
     if reply.status == 403:
         return ForbiddenError(error.message, "let the credentials read by id as well as search.")
     return error

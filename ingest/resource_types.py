@@ -106,7 +106,9 @@ def parse_resource_file(text: str, name: str) -> ResourceFile:
     try:
         return ResourceFile.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ConfigError(f"resources/{name}: {error}", "mend the file.") from None
+        raise ConfigError(
+            f"ingest/resources/{name}: {error}", "mend the keys named; the other files there show each key."
+        ) from None
 
 
 def _for_version(file: ResourceFile, fhir_version: FhirVersion) -> ResourceType:

@@ -195,7 +195,8 @@ def _ask(client: FhirClient, query: Query) -> Reply:
     reply = reply or client.search(query)  # by GET, now that POST was refused
     if reply is None:
         raise client.failure(
-            f"refused POST and GET for a search for {query.resource_type}.", "ask the center's server team."
+            f"refused POST and GET for a search for {query.resource_type}.",
+            "ask the center's server team: a sync needs searches.",
         )
     return reply
 

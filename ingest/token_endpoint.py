@@ -60,7 +60,8 @@ class TokenServer:
 
     def __init__(self, center: Center, is_stopping: Callable[[], bool] = bool) -> None:
         self._timeout = (center.connect_timeout, center.read_timeout)
-        self._session = open_session(center.tls, BoundedAdapter(center.read_timeout, 1, is_stopping))
+        longest = 2 * center.read_timeout  # to the head of an answer, and as long again to its end
+        self._session = open_session(center.tls, BoundedAdapter(longest, 1, is_stopping))
 
     def close(self) -> None:
         """Close the connections."""

@@ -187,6 +187,10 @@ def demo(
     serve_on: Annotated[
         bool, typer.Option("--serve", help="Leave the two servers running until Ctrl-C.")
     ] = False,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Center a's server demands the bearer token in FILE (mode 0600)."),
+    ] = None,
 ) -> None:
     """Two FHIR servers on this machine, a whole night against them, every figure beside the paper's.
 
@@ -195,7 +199,7 @@ def demo(
     from service.cli_demo import run_demo
 
     _log(as_json=False)
-    if not run_demo(keep, serve_on=serve_on):
+    if not run_demo(keep, token_file, serve_on=serve_on):
         raise typer.Exit(DIFFERENT_FIGURES)
 
 

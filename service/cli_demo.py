@@ -14,19 +14,27 @@ from outcomes.publication import load_publications
 from service.cli_output import console, show_comparison, show_refresh, show_sync, shown_progress
 from service.configuration import load_settings
 from service.demo.server import demo_servers
-from service.demo.workplace import prepare
+from service.demo.workplace import prepare, sign_in
 from service.nightly import Night, run_night
+from service.secret_file import read_secret
 
 REPORT = Path("cryocohort-demo-report.html")
 
 
-def run_demo(keep: Path | None, *, serve_on: bool) -> bool:
-    """Run the demo and show it; returns whether every figure is as printed or a known difference."""
-    with demo_servers(_now) as servers, _folder(keep) as folder:
+def run_demo(keep: Path | None, token_file: Path | None, *, serve_on: bool) -> bool:
+    """Run the demo and show it; returns whether every figure is as printed or a known difference.
+
+    With a `token_file` (mode 0600) the server of center a demands the bearer token in it.
+    """
+    token = _token_in(token_file)
+    with demo_servers(_now, token) as servers, _folder(keep) as folder:
         config = prepare(folder, servers.urls)
+        if token is not None:
+            sign_in(config, "a", token)
         console.print("Two FHIR servers with 74 invented patients:")
         for center_id, base_url in servers.urls.items():
-            console.print(f"  center {center_id}: {base_url}")
+            demands = " (demands the token)" if token is not None and center_id == "a" else ""
+            console.print(f"  center {center_id}: {base_url}{demands}", markup=False)
         with shown_progress() as progress:
             night = Night(load_settings(config), _now, progress, lambda: False)
             synced, refreshed, report = run_night(night)
@@ -39,6 +47,10 @@ def run_demo(keep: Path | None, *, serve_on: bool) -> bool:
         if serve_on:
             _serve(config)
     return all(row.state != "different" for row in comparisons)
+
+
+def _token_in(path: Path | None) -> str | None:
+    return None if path is None else read_secret(path, "--token-file").decode(errors="replace").strip()
 
 
 def _now() -> dt.datetime:

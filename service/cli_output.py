@@ -47,7 +47,7 @@ error_console = Console(stderr=True, highlight=False)
 def show_error(error: CryocohortError) -> None:
     """One message and its next step, on standard error."""
     error_console.print(f"[bold red]cryocohort:[/] {escape(error.message)}", soft_wrap=True)
-    error_console.print(f"[bold]next step:[/] {escape(error.next_step)}", soft_wrap=True)
+    error_console.print(f"[bold]next step:[/] {escape(error.next_step.strip())}", soft_wrap=True)
 
 
 class LoggedProgress:

@@ -43,7 +43,7 @@ def _disk(place: Path, used: int, free_bytes: Callable[[Path], int]) -> Finding:
     seen = f"{free // MEGABYTE:,} MB free at {place}; warehouse and release take {used // MEGABYTE:,} MB"
     if free < used + LEAST_FREE:
         return failed(
-            "", "disk", WarehouseError(f"{seen}.", "free some space: a refresh needs as much again.")
+            "", "disk", WarehouseError(f"{seen}.", "make room on that disk: a refresh needs as much again.")
         )
     if free < 2 * used + ENOUGH_FREE:
         return warning("", "disk", seen, "make room before the warehouse has grown.")
@@ -74,7 +74,8 @@ def _warehouse(settings: Settings, is_held: bool) -> Finding:
         return failed("", "warehouse", error)
     if look is None:
         return skipped("", "warehouse", "there is none yet; the first sync makes it")
-    pending = f"; the next run applies {look.pending_migrations} migrations" * bool(look.pending_migrations)
+    missing = look.pending_migrations
+    pending = f"; the next run upgrades it (migrations to apply: {missing})" * bool(missing)
     return ok("", "warehouse", f"{look.size // MEGABYTE:,} MB, readable{pending}")
 
 

@@ -264,8 +264,8 @@ def _fail_if_too_much_is_invalid(settings: Settings, warehouse: Warehouse) -> No
             raise InvalidShareError(
                 f"Center {share.center_id}: {share.quarantined} of {share.resources} resources are invalid, "
                 f"more than {limit} %.",
-                "see `cryocohort status` for rules and counts; ask the center to mend them, or raise "
-                "ingest.max_invalid_percent.",
+                "send the center what `cryocohort quarantine list` says of them; what is valid has landed. "
+                "Or raise ingest.max_invalid_percent.",
             )
 
 

@@ -114,7 +114,8 @@ def problems(status: Status, latest_start: dict[Step, dt.datetime], *, is_locked
 def _step_problems(status: Status, step: Step, latest_start: dt.datetime) -> Iterator[str]:
     ended, complete = status.ended[step], status.last_complete[step]
     if ended is not None and ended.status != "complete":
-        yield f"The last {step} (run {ended.run_id}) was {ended.status}."
+        how = "failed" if ended.status == "failed" else f"was {ended.status}"
+        yield f"The last {step} (run {ended.run_id}) {how}."
     if complete is None:
         yield f"No {step} has been complete yet."
     elif complete.started_at < latest_start:

@@ -201,7 +201,7 @@ class _Update:
             raise ViewError(
                 f"The view {part.table} cannot be evaluated for center "
                 f"{', '.join(center.center_id for center in centers)}. {error.message}",
-                "Correct the view.",
+                f"Correct {part.table}.json: the center's own in its folder views, or the shipped one.",
             ) from None
         self._open_rejects(part, resource, source)
         return inserted

@@ -108,7 +108,8 @@ def _try_view(transaction: Transaction, part: FlatPart) -> ViewTried:
         rejects = transaction.rows(part.view.rejects_sql)
     except WarehouseError as error:
         raise ViewError(
-            f"The view {part.table} cannot be evaluated. {error.message}", "Correct the view."
+            f"The view {part.table} cannot be evaluated. {error.message}",
+            f"Correct {part.table}.json: the center's own in its folder views, or the shipped one.",
         ) from None
     resources = transaction.value(
         "SELECT count(*) FROM resource WHERE resource_type = ?", [part.view.resource]

@@ -4,6 +4,7 @@ Reference: https://hl7.org/fhir/R4/http.html: read, update with client-chosen id
 capabilities.
 """
 
+import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -50,10 +51,16 @@ class Reply:
 
 
 class FhirApi:
-    """One FHIR server's behavior over its store; safe to use from several threads."""
+    """One FHIR server's behavior over its store; safe to use from several threads.
 
-    def __init__(self, fhir_version: str, base_url: str, clock: Clock, habits: Habits) -> None:
+    With a `token` it answers only who shows it as a bearer token; its CapabilityStatement is for all.
+    """
+
+    def __init__(
+        self, fhir_version: str, base_url: str, clock: Clock, habits: Habits, token: str | None = None
+    ) -> None:
         self.store = ResourceStore()
+        self._token = token
         self._fhir_version = fhir_version
         self._base_url = base_url
         self._clock = clock
@@ -73,6 +80,8 @@ class FhirApi:
 
     def _route(self, request: Request) -> Reply:
         steps = request.path.removeprefix(ROOT).strip("/").split("/")
+        if self._token is not None and steps != ["metadata"] and not _shows(request, self._token):
+            raise Refused(401, "login", "This server demands a bearer token, and this is not its token.")
         if any(step.startswith("$export") for step in steps):
             return _exported(self._of_export(request, steps))
         if not f"{request.path}/".startswith(f"{ROOT}/") or len(steps) > 2:
@@ -155,6 +164,11 @@ class FhirApi:
         if not self.store.delete(resource_type, resource_id, self._clock()):
             raise Refused(404, "not-found", "There is no resource with this id.")
         return Reply(204)
+
+
+def _shows(request: Request, token: str) -> bool:
+    told = request.headers.get("authorization", "")
+    return hmac.compare_digest(told.encode(), f"Bearer {token}".encode())
 
 
 def _is_strict(request: Request) -> bool:

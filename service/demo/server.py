@@ -28,13 +28,16 @@ NO_HABITS = Habits(frozenset(), {})
 class DemoServer:
     """One FHIR server in a thread of its own, from `with` to its end.
 
-    fhir_version: 'R4' or 'R5'. clock: UTC now, for stamps and the Date header. `url`: the FHIR base.
+    fhir_version: 'R4' or 'R5'. clock: UTC now, for stamps and the Date header. `url`: the FHIR base. With a
+    `token` it demands that bearer token.
     """
 
-    def __init__(self, fhir_version: str, clock: Clock, habits: Habits = NO_HABITS) -> None:
+    def __init__(
+        self, fhir_version: str, clock: Clock, habits: Habits = NO_HABITS, token: str | None = None
+    ) -> None:
         self._http = LoopbackServer(clock)
         self.url = f"http://127.0.0.1:{self._http.server_port}{ROOT}"
-        self._http.api = FhirApi(fhir_version, self.url, clock, habits)
+        self._http.api = FhirApi(fhir_version, self.url, clock, habits, token)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
 
     @property
@@ -81,19 +84,22 @@ class DemoServers:
 
 
 @contextmanager
-def demo_servers(now: Clock) -> Iterator[DemoServers]:
-    """Both demo servers with the synthetic cohort and its noise, stopped at the end of the `with` block."""
+def demo_servers(now: Clock, token: str | None = None) -> Iterator[DemoServers]:
+    """Both demo servers with the synthetic cohort and its noise, stopped at the end of the `with` block.
+
+    With a `token` that of center a demands it.
+    """
     patients = read_cohort()
     with (
-        _loaded(center_a.build(patients), patients, now) as a,
-        _loaded(center_b.build(patients), patients, now) as b,
+        _loaded(center_a.build(patients), patients, now, token) as a,
+        _loaded(center_b.build(patients), patients, now, None) as b,
     ):
         yield DemoServers(a, b)
 
 
-def _loaded(center: DemoCenter, patients: Sequence[DemoPatient], now: Clock) -> DemoServer:
+def _loaded(center: DemoCenter, patients: Sequence[DemoPatient], now: Clock, token: str | None) -> DemoServer:
     items = noise(center, patients)
-    server = DemoServer(center.fhir_version, now, _habits(items))
+    server = DemoServer(center.fhir_version, now, _habits(items), token)
     resources = [*center.resources, *_stored(items)]
     start = now() - timedelta(days=LOADED_DAYS_AGO)
     for batch, first in enumerate(range(0, len(resources), STAMPED_TOGETHER)):

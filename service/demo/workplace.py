@@ -8,6 +8,8 @@ from pathlib import Path
 from service.configuration import shipped_configuration
 from service.new_workplace import write_key
 
+TOKEN_FILE = "token.txt"  # noqa: S105 -- a name
+
 
 def prepare(folder: Path, base_urls: Mapping[str, str]) -> Path:
     """Make `folder`/config for the centers in `base_urls` (center id to FHIR base); returns that folder."""
@@ -20,6 +22,14 @@ def prepare(folder: Path, base_urls: Mapping[str, str]) -> Path:
         # Kept when the demo runs again in this folder.
         write_key(center / "pseudonym.key")
     return config
+
+
+def sign_in(config: Path, center_id: str, token: str) -> None:
+    """Let the center be asked with a bearer token, from a file that only its owner can read."""
+    center = config / "centers" / center_id
+    (center / TOKEN_FILE).touch(mode=0o600)
+    (center / TOKEN_FILE).write_text(f"{token}\n", encoding="utf-8")
+    _set(center / "center.toml", "kind", f'"bearer"\ntoken_file = "{TOKEN_FILE}"')
 
 
 def _set(path: Path, key: str, value: str) -> None:
