@@ -42,11 +42,13 @@ def test_a_run_under_way_is_no_problem_while_it_holds_the_warehouse() -> None:
     assert told(status) == ["Run 3 ended without finishing."]
 
 
-@pytest.mark.parametrize("ending", ["incomplete", "failed", "withheld"])
-def test_a_run_that_did_not_end_well_is_told(ending: RunStatus) -> None:
+@pytest.mark.parametrize(
+    ("ending", "how"), [("incomplete", "was incomplete"), ("failed", "failed"), ("withheld", "was withheld")]
+)
+def test_a_run_that_did_not_end_well_is_told(ending: RunStatus, how: str) -> None:
     good = healthy()
     status = replace(good, ended={**good.ended, "refresh": run(4, "refresh", ending)})
-    assert told(status) == [f"The last refresh (run 4) was {ending}."]
+    assert told(status) == [f"The last refresh (run 4) {how}."]
 
 
 def test_many_good_syncs_do_not_hide_that_a_refresh_was_complete() -> None:
