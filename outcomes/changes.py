@@ -152,6 +152,10 @@ def _figure(result: MetricResult | None) -> tuple[object, ...] | None:
 
 
 def _definitions(figures: Sequence[Moved]) -> list[str]:
+    if all(f.before is None for f in figures):
+        return [f"definition: a new metric, version {figures[0].after and figures[0].after.version}"]
+    if all(f.after is None for f in figures):
+        return ["definition: the metric is no longer computed"]
     versions = {
         (f.before.version, f.after.version) for f in figures if f.before is not None and f.after is not None
     }

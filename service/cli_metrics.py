@@ -1,7 +1,7 @@
 """`cryocohort metrics`: what is computed, how it developed, and why it moved."""
 # ruff: noqa: PLC0415 -- a command imports what it needs, so that --help is fast
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -88,19 +88,30 @@ def diff(
     for change in changes:
         _show_change(change, names)
     moved = sum(len(change.figures) for change in changes)
-    console.print(f"{moved} figures of {len(changes)} metrics moved from run {earlier} to run {later}")
+    told = f"{moved} figures of {len(changes)} metrics moved from run {earlier} to run {later}"
+    console.print("; ".join((told, *_totals(changes))), markup=False, soft_wrap=True)
 
 
 def _show_change(change: "MetricChange", names: "Mapping[KeyOfCenter, str]") -> None:
     from service.cli_output import console
 
     console.print(change.metric, style="bold", markup=False)
-    for figure in change.figures:
-        console.print(f"  {_figure(figure)}", markup=False, soft_wrap=True)
     for cause in change.causes:
         console.print(f"  because of {cause}", markup=False, soft_wrap=True)
     for row in change.rows:
         console.print(f"  {_row(row, names)}", markup=False, soft_wrap=True)
+    for figure in change.figures:
+        console.print(f"    {_figure(figure)}", markup=False, soft_wrap=True)
+
+
+def _totals(changes: "Sequence[MetricChange]") -> "Iterator[str]":
+    """Each cause once: what else the metrics were computed with, and how many resources."""
+    yield from dict.fromkeys(cause for change in changes for cause in change.causes)
+    resources: dict[str, set[tuple[str, str, str]]] = {}
+    for row in (row for change in changes for row in change.rows):
+        resources.setdefault(row.cause, set()).add((row.center_id, row.resource_type, row.resource_key))
+    for cause, found in resources.items():
+        yield f"{cause}: {len(found)} {'resource' if len(found) == 1 else 'resources'}"
 
 
 def _figure(figure: "Moved") -> str:
@@ -108,13 +119,18 @@ def _figure(figure: "Moved") -> str:
 
 
 def _value(result: "MetricResult | None") -> str:
-    from outcomes.rounding import NOT_ASSESSABLE, show
+    """A figure with its interval, which may be all that moved, and the numbers it is made of."""
+    from outcomes.rounding import NOT_ASSESSABLE, show, show_interval, show_p
 
     if result is None:
         return "nothing"
-    value = NOT_ASSESSABLE if result.value is None else show(result.value, 3)
+    if result.statistic.startswith("p_"):
+        value = show_p(result.value)
+    else:
+        value = NOT_ASSESSABLE if result.value is None else show(result.value, 3)
+    interval = "" if result.ci_low is None else f" [{show_interval(result.ci_low, result.ci_high, 3)}]"
     counts = "" if result.numerator is None else f" ({result.numerator}/{result.denominator})"
-    return f"{value}{counts or f' (n {result.n})'}"
+    return f"{value}{interval}{counts or f' (n {result.n})'}"
 
 
 def _row(row: "RowChange", names: "Mapping[KeyOfCenter, str]") -> str:

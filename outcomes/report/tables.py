@@ -14,6 +14,12 @@ from outcomes.report.strobe import Step
 from outcomes.rounding import NOT_ASSESSABLE
 
 Row = Mapping[str, Any]
+# Times as people say them; core.flow has their short names.
+_TIMES = {
+    "scored at 24h": "scored at 24 hours",
+    "scored at 1m": "scored at 1 month",
+    "scored at last": "scored at last follow-up",
+}
 # A count of a group as its audience may see it.
 Shown = Callable[[str, int], str]
 
@@ -30,7 +36,7 @@ def flow_steps(rows: Sequence[Row], centers: Sequence[Group], shown: Shown) -> l
         excluded = tuple(
             (r, tuple(shown(group.name, _excluded(found, r, group)) for group in centers)) for r in reasons
         )
-        steps.append(Step(step, unit, kept, excluded))
+        steps.append(Step(_TIMES.get(step, step), unit, kept, excluded))
     return steps
 
 

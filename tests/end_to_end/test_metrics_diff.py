@@ -55,6 +55,12 @@ def test_a_diff_tells_what_moved_a_figure_and_why(study: Study) -> None:
     assert shown.returncode == 0
     assert "correction: Observation " in shown.stdout
     assert corrected not in shown.stdout
+    last = shown.stdout.splitlines()[-1]
+    assert f"moved from run {first} to run {second}; " in last
+    assert {"correction: 1 resource", "late data: 1 resource", "deletion: 1 resource"} <= set(
+        last.split("; ")
+    )
+    assert "p_wilcoxon: < 0.0001 (n 64) became < 0.0001 (n " in shown.stdout
     (published,) = study.mart(
         "SELECT resource_key FROM core.pain_timeline WHERE time_point = '24h' AND score = 10 "
         "AND center_id = 'a' ORDER BY resource_key LIMIT 1"

@@ -41,6 +41,14 @@ def test_a_new_definition_of_a_metric_is_told() -> None:
     assert change.causes == ("definition: version 1 became 2",)
 
 
+def test_a_metric_that_is_new_or_gone_is_told() -> None:
+    trace, some = RunTrace([], [], START), [result("nprs_last", 1.0, version=3)]
+    (new,) = metric_changes([], some, trace, METRICS, COHORTS)
+    (gone,) = metric_changes(some, [], trace, METRICS, COHORTS)
+    assert new.causes == ("definition: a new metric, version 3",)
+    assert gone.causes == ("definition: the metric is no longer computed",)
+
+
 def test_a_resource_dated_after_the_earlier_run_is_new_and_before_it_late() -> None:
     new = replace(SCORE, after={"score": 3, "scored_date": "2026-03-05"})
     assert causes(new) == ((), ["new data"])
