@@ -39,5 +39,5 @@ class StepClock:
                 run_id=self.run_id,
                 step=name,
                 made=over.made,
-                duration_seconds=round((over.finished_at - over.started_at).total_seconds(), 3),
+                seconds=round((over.finished_at - over.started_at).total_seconds(), 3),
             )

@@ -14,7 +14,7 @@ import duckdb
 
 from mappings.errors import ViewError, WarehouseError
 from warehouse.built import BuiltTable
-from warehouse.catalog import count_rows, describe, existing_tables
+from warehouse.catalog import count_all, describe, existing_tables
 from warehouse.connection import Transaction
 from warehouse.flat_ledger import (
     DUE,
@@ -88,9 +88,10 @@ def update_flat(
     touch_due(transaction)
     update = _Update(transaction, run_id, folder, due)
     update.drop_all_but(tables)
-    built = [update.bring_up(table) for table in tables]
+    reasons = {f"flat.{table.name}": update.bring_up(table) for table in tables}
     drop_due(transaction)
-    return built
+    rows = count_all(transaction, list(reasons))
+    return [BuiltTable(name, rows[name], why) for name, why in reasons.items()]
 
 
 class _Update:
@@ -120,8 +121,8 @@ class _Update:
             forget_fills(self._transaction, name, centers)
             touch_table(self._transaction, name)
 
-    def bring_up(self, table: FlatTable) -> BuiltTable:
-        """Bring one table up to date; its reasons say what was done for which center."""
+    def bring_up(self, table: FlatTable) -> tuple[str, ...]:
+        """Bring one table up to date; returns what was done for which center."""
         wanted, known = _wanted(table), self._fills.get(table.name, {})
         stale = self._stale(table, known if f"flat.{table.name}" in self._existing else {}, wanted)
         removed = {center_id: _REMOVED for center_id in known if center_id not in wanted}
@@ -138,8 +139,7 @@ class _Update:
         forget_fills(self._transaction, table.name, list(removed))
         changed = {center_id: fill for center_id, fill in wanted.items() if center_id in reasons}
         note_fills(self._transaction, table.name, changed)
-        name = f"flat.{table.name}"
-        return BuiltTable(name, count_rows(self._transaction, name), _grouped(reasons))
+        return _grouped(reasons)
 
     def _stale(
         self, table: FlatTable, known: Mapping[str, Fill], wanted: Mapping[str, Fill]

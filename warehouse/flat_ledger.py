@@ -62,6 +62,10 @@ FULL OUTER JOIN held
     AND wanted.resource_id = held.resource_id
 WHERE wanted.path IS DISTINCT FROM held.path
 """
+_NOTHING_DUE = """
+CREATE OR REPLACE TEMP TABLE flat_due AS
+SELECT center_id, resource_type, resource_id, path FROM ops.flat_head LIMIT 0
+"""
 _COUNT_DUE = """
 SELECT center_id, resource_type, count(path) AS changed, count(*) - count(path) AS gone
 FROM flat_due GROUP BY ALL
@@ -106,7 +110,8 @@ def stage_due(transaction: Transaction, parts: Sequence[FlatPart]) -> dict[tuple
     planned = {"centers": [pair[0] for pair in pairs], "resource_types": [pair[1] for pair in pairs]}
     transaction.execute(_PLANNED, planned)
     transaction.execute(_DIFFERING)
-    transaction.execute(_STAGE_DUE)
+    is_any = transaction.value("SELECT count(*) > 0 FROM flat_differing")
+    transaction.execute(_STAGE_DUE if is_any else _NOTHING_DUE)
     counts = transaction.rows(_COUNT_DUE)
     return {(row["center_id"], row["resource_type"]): DueCount(row["changed"], row["gone"]) for row in counts}
 

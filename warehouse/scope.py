@@ -139,10 +139,7 @@ class Scope:
         made = self._keep("made", table, statement)
         if self._is_amiss(made, owner, key):
             return False
-        self._transaction.execute(
-            with_names("DELETE FROM {table} USING reached WHERE ", table=table) + owner.is_reached
-        )
-        if not self._tells_owner(key, owner) and self._meets_others(table, made, key):
+        if not self._remove(table, made, owner, key):
             return False
         self._transaction.execute(
             with_names("INSERT INTO {table} BY NAME FROM {made}", table=table, made=made)
@@ -216,15 +213,42 @@ class Scope:
         counted = f"SELECT ({astray}) + {repeated} + count(*) FILTER ({empty}) "
         return bool(self._transaction.value(counted + with_names("FROM {made}", made=made)))
 
+    def _remove(self, table: str, made: str, owner: Owner, key: Sequence[str]) -> bool:
+        """Delete the rows of owners within reach; False when a row that stays has the key of one made."""
+        if self._tells_owner(key, owner):
+            self._transaction.execute(
+                with_names("DELETE FROM {table} USING reached WHERE ", table=table) + owner.is_reached
+            )
+            return True
+        rows = with_names(
+            "SELECT rowid AS removed_row, {key} FROM {table} SEMI JOIN reached ON ", key=key, table=table
+        )
+        removed = self._keep("removed", table, rows + owner.is_reached)
+        self._transaction.execute(
+            with_names(
+                "DELETE FROM {table} WHERE rowid IN (SELECT removed_row FROM {removed})",
+                table=table,
+                removed=removed,
+            )
+        )
+        # Keys are unique in a table that was built, so one that was removed stands nowhere else.
+        new = self._keep(
+            "new",
+            table,
+            with_names(
+                "SELECT {key} FROM {made} ANTI JOIN {removed} USING ({key})",
+                key=key,
+                made=made,
+                removed=removed,
+            ),
+        )
+        others = with_names("FROM {table} SEMI JOIN {new} USING ({key})", table=table, new=new, key=key)
+        return not (self._count(with_names("FROM {new}", new=new)) and self._count(others))
+
     def _tells_owner(self, key: Sequence[str], owner: Owner) -> bool:
         """Whether rows of one key have one owner, so that no row of another owner can have the key."""
         expressions = f"SELECT {owner.resource_type}, {owner.resource_key}"
         return _columns(self._transaction, expressions) <= set(key)
-
-    def _meets_others(self, table: str, made: str, key: Sequence[str]) -> bool:
-        """Whether a row that stays has the key of one that was made."""
-        others = with_names("FROM {table} SEMI JOIN {made} USING ({key})", table=table, made=made, key=key)
-        return bool(self._count(others))
 
     def _count(self, relation: str) -> int:
         found: int = self._transaction.value(f"SELECT count(*) {relation}")

@@ -8,6 +8,7 @@ The body carries no semicolon and no second statement. Every misspelt, missing o
 SqlFileError that names the file and the field.
 """
 
+import functools
 import graphlib
 import re
 import tomllib
@@ -89,7 +90,11 @@ class SqlFile(Generic[Header]):
 
 def read_header(path: Traversable | Path) -> tuple[dict[str, Any], str]:
     """Split a file into its header (plain TOML values) and its body, one SELECT statement."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    return _split(path.name, path.read_text(encoding="utf-8"))
+
+
+def _split(name: str, text: str) -> tuple[dict[str, Any], str]:
+    lines = text.splitlines()
     end = next((number for number, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header = "\n".join(re.sub(r"^-- ?", "", line) for line in lines[:end])
     body = "\n".join(lines[end:]).strip()
@@ -97,9 +102,9 @@ def read_header(path: Traversable | Path) -> tuple[dict[str, Any], str]:
         fields = tomllib.loads(header)
     except tomllib.TOMLDecodeError as error:
         raise SqlFileError(
-            f"The header of {path.name} is not TOML: {error}.", "Correct the comment block at its top."
+            f"The header of {name} is not TOML: {error}.", "Correct the comment block at its top."
         ) from None
-    _require_one_select(path.name, body)
+    _require_one_select(name, body)
     return fields, body
 
 
@@ -117,15 +122,20 @@ def _require_one_select(name: str, body: str) -> None:
 
 def read_sql_file(path: Traversable | Path, model: type[Header]) -> SqlFile[Header]:
     """Read one file and check its header against `model`."""
-    fields, body = read_header(path)
+    return _checked(path.name, path.read_text(encoding="utf-8"), model)
+
+
+@functools.cache  # a service reads the same texts every night
+def _checked(name: str, text: str, model: type[Header]) -> SqlFile[Header]:
+    fields, body = _split(name, text)
     try:
-        return SqlFile(path.name, model.model_validate(fields), body)
+        return SqlFile(name, model.model_validate(fields), body)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}" for detail in error.errors()
         )
         raise SqlFileError(
-            f"The header of {path.name} is wrong: {problems}.", "Correct the fields named."
+            f"The header of {name} is wrong: {problems}.", "Correct the fields named."
         ) from None
 
 

@@ -12,7 +12,7 @@ import duckdb
 
 from mappings.errors import SqlFileError, WarehouseError
 from warehouse.built import BuildLedger, BuiltTable, digest
-from warehouse.catalog import columns_of, count_rows, describe
+from warehouse.catalog import columns_of, count_all, describe
 from warehouse.connection import Transaction
 from warehouse.names import with_names
 from warehouse.scope import Scope, tables_read
@@ -40,14 +40,16 @@ def build_tables(
     header, or its key is empty or not unique.
     """
     ledger = ledger or BuildLedger(transaction)
-    built = [_bring_up(transaction, file, ledger, scope) for file in files]
+    reasons = {file.header.table: _bring_up(transaction, file, ledger, scope) for file in files}
     ledger.keep()
-    return built
+    rows = count_all(transaction, list(reasons))
+    return [BuiltTable(table, rows[table], why) for table, why in reasons.items()]
 
 
 def _bring_up(
     transaction: Transaction, file: TableFile, ledger: BuildLedger, scope: Scope | None
-) -> BuiltTable:
+) -> tuple[str, ...]:
+    """Make a table unless it would come out as it stands; returns why it was made."""
     table = file.header.table
     _require_needs(transaction, file, ledger)
     sources = {
@@ -62,7 +64,7 @@ def _bring_up(
         if scope is None or not is_covered or not scope.replace(table, file.header.key, file.body):
             _build(transaction, file)
         ledger.note(table, sources, reasons)
-    return BuiltTable(table, count_rows(transaction, table), reasons)
+    return reasons
 
 
 def _build(transaction: Transaction, file: TableFile) -> None:

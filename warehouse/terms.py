@@ -5,6 +5,7 @@ and domain (resource type and element).
 """
 
 import datetime as dt
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
@@ -170,7 +171,12 @@ def load_codes(
     )
     rows = [{"alias": alias, "system": system} for alias, system in aliases.items()]
     _replace(transaction, ledger, "ops.system_alias", rows, {"system aliases": digest(dict(aliases))})
-    _load_values(transaction, load_value_rules(), ledger)
+    _load_values(transaction, _shipped_value_rules(), ledger)
+
+
+@functools.cache  # files of the installed package, which do not change under a process
+def _shipped_value_rules() -> ValueRules:
+    return load_value_rules()
 
 
 def _load_values(transaction: Transaction, rules: ValueRules, ledger: BuildLedger) -> None:
@@ -184,9 +190,12 @@ def _load_values(transaction: Transaction, rules: ValueRules, ledger: BuildLedge
         _replace(transaction, ledger, table, rows, {source: digest(rows)})
 
 
-def _fields(each: MappedCode) -> Row:
-    """The fields of a flat dataclass; `asdict` copies deeply, which takes ten times as long."""
-    return {field.name: getattr(each, field.name) for field in fields(each)}
+_CODE_FIELDS = tuple(field.name for field in fields(MappedCode))
+
+
+def _fields(code: MappedCode) -> Row:
+    """The fields of a code; `asdict` copies deeply, which takes ten times as long."""
+    return {name: getattr(code, name) for name in _CODE_FIELDS}
 
 
 def _codes_by_center(codes: Sequence[MappedCode]) -> dict[str, str]:

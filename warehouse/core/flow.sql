@@ -57,12 +57,23 @@ center AS (
     FROM flat.ablation
 ),
 
+ablation_reason AS (
+    SELECT
+        center_id,
+        exclusion_step,
+        exclusion_reason,
+        count(*) AS items
+    FROM flat.ablation
+    GROUP BY center_id, exclusion_step, exclusion_reason
+),
+
 procedure_step AS (
     SELECT
         ablation.center_id,
         step.step_order,
-        CASE WHEN ablation.exclusion_step = step.step_order THEN ablation.exclusion_reason END AS reason
-    FROM flat.ablation AS ablation
+        CASE WHEN ablation.exclusion_step = step.step_order THEN ablation.exclusion_reason END AS reason,
+        ablation.items
+    FROM ablation_reason AS ablation
     INNER JOIN step ON step.step_order <= coalesce(ablation.exclusion_step, 6)
     WHERE step.step_order <= 6
 ),
@@ -123,30 +134,52 @@ time_step AS (
     WHERE patient.is_painful
 ),
 
+score_reason AS (
+    SELECT
+        center_id,
+        exclusion_reason,
+        count(*) AS items
+    FROM core.pain_score
+    GROUP BY center_id, exclusion_reason
+),
+
+assessment_reason AS (
+    SELECT
+        center_id,
+        exclusion_reason,
+        count(*) AS items
+    FROM core.local_control
+    GROUP BY center_id, exclusion_reason
+),
+
 observation_step AS (
     SELECT
         center_id,
         15 AS step_order,
-        cast(NULL AS VARCHAR) AS reason
-    FROM core.pain_score
+        cast(NULL AS VARCHAR) AS reason,
+        items
+    FROM score_reason
     UNION ALL
     SELECT
         center_id,
         16 AS step_order,
-        exclusion_reason AS reason
-    FROM core.pain_score
+        exclusion_reason AS reason,
+        items
+    FROM score_reason
     UNION ALL
     SELECT
         center_id,
         19 AS step_order,
-        cast(NULL AS VARCHAR) AS reason
-    FROM core.local_control
+        cast(NULL AS VARCHAR) AS reason,
+        items
+    FROM assessment_reason
     UNION ALL
     SELECT
         center_id,
         20 AS step_order,
-        exclusion_reason AS reason
-    FROM core.local_control
+        exclusion_reason AS reason,
+        items
+    FROM assessment_reason
 ),
 
 lesion_step AS (
@@ -210,9 +243,7 @@ complication_step AS (
 ),
 
 item AS (
-    SELECT
-        *,
-        1 AS items
+    SELECT *
     FROM procedure_step
     UNION ALL
     SELECT
@@ -225,9 +256,7 @@ item AS (
         1 AS items
     FROM time_step
     UNION ALL
-    SELECT
-        *,
-        1 AS items
+    SELECT *
     FROM observation_step
     UNION ALL
     SELECT
