@@ -222,7 +222,7 @@ def cohort_flow(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             )
             step["excluded"] += row["excluded"]
             if row["excluded"]:
-                step["reason"] = "any reason"
+                step["reason"] = "for any reason"
     return list(steps.values())
 
 

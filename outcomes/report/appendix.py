@@ -50,15 +50,18 @@ def _definitions(published: Published, facts: ReportFacts) -> Section:
         "What each figure means, in words and as the SQL that was run; below the metrics, how this report "
         "reads its tables. Names above link to here."
     )
-    metrics = (_metric(metric) for metric in published.metrics.values())
+    applied = {result.metric: result.rules for result in published.results}
+    metrics = (_metric(metric, applied.get(metric.metric)) for metric in published.metrics.values())
     queries = (_query(name, facts.version) for name in QUERIES)
     methods = (_method(name, facts.version) for name in METHODS)
     return Section("definitions", "Definitions", lead, (*metrics, *queries, *methods), is_appendix=True)
 
 
-def _metric(metric: Metric) -> Definition:
+def _metric(metric: Metric, applied: str | None) -> Definition:
     file = read_sql(files("outcomes") / "metrics" / f"{metric.metric}.sql")
     told = f"version {metric.version} · one row: {metric.grain} · unit: {metric.unit} · {metric.reference}"
+    if applied:
+        told += f" · rules: {applied}"
     text = metric.definition.replace("\n", " ")
     return _definition(metric_origin(metric), text, (metric.metric, told), ("SQL", file))
 

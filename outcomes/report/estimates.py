@@ -112,6 +112,8 @@ def formed(form: str, results: Results, metric: str, group: str) -> str:
         return change(results.get(metric, category, group))
     if name in ("percent", "number", "p"):
         return _single(name, results.get(metric, category, group))
+    if any(is_hidden(results.get(metric, each, group)) for each in SHOWN_BY.get(name, ())):
+        return HIDDEN
     return FORMS[name](results, metric, group) if name in FORMS else ""
 
 

@@ -24,6 +24,9 @@ def side_by_side(published: Published, facts: ReportFacts, centers: Sequence[Gro
         "Each center has its own codes, its own key and its own pseudonyms; a patient treated at two centers "
         "counts at each."
     )
+    if estimates.contrast_group(published.results):
+        first, second = centers[1].label, centers[2].label
+        lead += f" A difference is {first} minus {second}, of shares in percentage points (pp)."
     stratified = _stratified(published, centers)
     return Section(
         "centers", "Centers side by side", lead, (figures, *stratified, tables.centers(facts.centers))

@@ -34,7 +34,11 @@ def sections(published: Published, facts: ReportFacts, centers: Sequence[Group])
 def further(published: Published, found: Sequence[Section], centers: Sequence[Group]) -> list[Section]:
     """The metrics that no section shows: one added to the study has its place here by itself."""
     placed = {anchor for section in found for part in section.parts for anchor in _anchors(part)}
-    rest = [metric for name, metric in published.metrics.items() if metric_anchor(name) not in placed]
+    rest = [
+        metric
+        for name, metric in published.metrics.items()
+        if metric_anchor(name) not in placed and not (published.is_shared and metric.audience == "team")
+    ]
     if not rest:
         return []
     table = estimates.everything(rest, published.results, centers, caption="Further figures")

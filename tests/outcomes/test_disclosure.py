@@ -347,7 +347,7 @@ def test_the_flow_leaves_the_team_as_the_sizes_of_the_cohort_without_reasons() -
         ]
     ]  # fmt: skip
     told = [(row["step"], row["kept"], row["excluded"], row["reason"]) for row in cohort_flow(rows)]
-    assert told == [("patients", 70, 0, None), ("painful", 58, 12, "any reason")]
+    assert told == [("patients", 70, 0, None), ("painful", 58, 12, "for any reason")]
     known = KnownCounts()
     known.add_flow(cohort_flow(rows))
     disclosure = disclose(shared_audience(THRESHOLD), [], {}, known)

@@ -194,6 +194,10 @@ def test_every_table_and_figure_leads_to_a_definition_with_its_file_and_version(
             assert part.origins, part.caption
 
 
+def test_the_rules_applied_are_printed_with_each_metric(text: str) -> None:
+    assert "rules: baseline_from_day = -30; baseline_to_day = 0; last_from_day = 21" in text
+
+
 def test_levels_and_regions_stand_in_the_order_of_the_spine(page: Page) -> None:
     levels = [row[0] for row in page.rows if row and re.fullmatch(r"[CTLS]\d+", row[0])]
     numbered = [("CTLS".index(level[0]), int(level[1:])) for level in dict.fromkeys(levels)]
