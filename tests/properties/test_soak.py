@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def test_four_hundred_nights_of_growing_servers() -> None:
                 _require_fresh_watermarks(study)
                 sizes.append(_bytes_of(study.warehouse.folder))
     warm, end = sum(memory[WARM : WARM + 20]) / 20, sum(memory[-20:]) / 20
+    # Shown by `pytest -rP`.
+    sys.stdout.write(f"seed {SEED}: {warm:.0f} kB resident, then {end:.0f} kB; bytes of files: {sizes}\n")
     assert end < 1.3 * warm, f"seed {SEED}: {warm:.0f} kB after {WARM} nights, {end:.0f} kB at the end"
     grown = [after - before for before, after in pairwise(sizes)]
     usual = sorted(grown[:-1])[len(grown[:-1]) // 2]
