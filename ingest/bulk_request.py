@@ -50,9 +50,11 @@ class ExportRequest:
         told = {**headers, "Accept": "application/fhir+json", "Prefer": "respond-async"}
         url = center.url(self.operation)
         if not self.patients and not self.type_filters:
-            return StreamRequest("GET", f"{url}?{urlencode(list(self._plain()))}", told)
+            return StreamRequest("GET", f"{url}?{urlencode(list(self._plain()))}", told, is_heard_out=True)
         body = canonical(self._parameters()).encode("ascii")
-        return StreamRequest("POST", url, {**told, "Content-Type": "application/fhir+json"}, body)
+        return StreamRequest(
+            "POST", url, {**told, "Content-Type": "application/fhir+json"}, body, is_heard_out=True
+        )
 
     def _plain(self) -> Iterator[tuple[str, str]]:
         yield "_outputFormat", NDJSON

@@ -106,7 +106,7 @@ class FhirClient:
         self._session = open_session(
             center.tls, BoundedAdapter(self.policy.exchange_seconds, center.concurrency, is_stopping)
         )
-        self._streams = Streams(center, self._auth, self._tokens, self.meter)
+        self._streams = Streams(center, self._auth, self._tokens, self.meter, is_stopping)
         self._down: UnreachableError | None = None
         self._is_down = threading.Event()  # wakes those who wait for another try
 

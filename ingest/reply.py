@@ -35,13 +35,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """A request outside searches; `is_signed` asks for the credential, which its own origin alone gets."""
+    """A request outside searches; `is_signed` asks for the credential, which its own origin alone gets.
+
+    One that `is_heard_out` is answered even when the run is to stop: the server has begun something by it.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
     is_signed: bool = True
+    is_heard_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ repeated, and a kick-off, say, may not. Files may lie on other origins when the 
 them; these see neither credential nor client certificate.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
@@ -30,21 +30,33 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class Streams:
-    """Opens exchanges with one center's origins; for several threads."""
+    """Opens exchanges with one center's origins; for several threads.
 
-    def __init__(self, center: Center, auth: OriginAuth, tokens: SmartTokens | None, meter: Meter) -> None:
+    When `is_stopping`, an answer that has not come counts as broken off, but for one that is heard out.
+    """
+
+    def __init__(
+        self,
+        center: Center,
+        auth: OriginAuth,
+        tokens: SmartTokens | None,
+        meter: Meter,
+        is_stopping: Callable[[], bool] = bool,
+    ) -> None:
         self._center = center
         self._meter = meter
         self._auth = auth
         self._tokens = tokens
-        seconds = center.max_duration.total_seconds()
-        self._own = open_session(center.tls, BoundedAdapter(seconds, center.concurrency))
+        bounds = center.max_duration.total_seconds(), center.concurrency
+        self._own = open_session(center.tls, BoundedAdapter(*bounds, is_stopping))
+        self._heard_out = open_session(center.tls, BoundedAdapter(*bounds))
         others = Tls(ca_file=center.tls.ca_file)
-        self._others = open_session(others, BoundedAdapter(seconds, center.concurrency))
+        self._others = open_session(others, BoundedAdapter(*bounds, is_stopping))
 
     def close(self) -> None:
         """Close the connections."""
         self._own.close()
+        self._heard_out.close()
         self._others.close()
 
     @contextmanager
@@ -63,7 +75,8 @@ class Streams:
                 self._meter.received(EXPORT, response.raw.tell())
 
     def _response(self, request: StreamRequest, *, is_own: bool) -> requests.Response:
-        session = self._own if is_own else self._others
+        own = self._heard_out if request.is_heard_out else self._own
+        session = own if is_own else self._others
         prepared = session.prepare_request(
             requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body)
         )

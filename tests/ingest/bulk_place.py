@@ -50,7 +50,7 @@ class Place:
     def sync(self, **changes: Any) -> CenterReport:
         self.server.seen.clear()
         told = center(self.server.base_url, source=self.source, **changes)
-        with FhirClient(told, QUICK) as client:
+        with FhirClient(told, QUICK, is_stopping=self.is_stopping) as client:
             return sync_center(told, client, self.warehouse, self.context())
 
     def landing(self) -> ExportLanding:

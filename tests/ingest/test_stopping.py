@@ -141,16 +141,45 @@ def test_a_token_is_not_waited_for(servers: Servers, stop: Stop, is_silent: bool
     assert len(servers.tokens.seen) == 1
 
 
-def test_an_export_is_not_waited_for_and_the_next_run_takes_it_up(tmp_path: Path, stop: Stop) -> None:
+def later(_: bulk_server.Answer) -> bulk_server.Answer:
+    return bulk_server.Answer(202, headers={"Retry-After": "50"})
+
+
+def silent_about_exports(answer: bulk_server.Answer) -> bulk_server.Answer:
+    time.sleep(LATEST + 2)
+    return answer
+
+
+@pytest.mark.parametrize("change", [later, silent_about_exports])
+def test_an_export_is_not_waited_for_and_the_next_run_takes_it_up(
+    tmp_path: Path, stop: Stop, change: Callable[[bulk_server.Answer], bulk_server.Answer]
+) -> None:
     with (
         bulk_server.serving(bulk_server.BulkServer(chart("p1"))) as server,
         Warehouse.open(tmp_path / "w") as warehouse,
     ):
         place = BulkPlace(server, warehouse, is_stopping=stop.event.is_set)
-        later = bulk_server.Answer(202, headers={"Retry-After": "50"})
-        server.add(bulk_server.Fault(lambda asked: asked.kind == "status", lambda _: later, 99))
+        server.add(bulk_server.Fault(lambda asked: asked.kind == "status", change, 99))
         stop.ask_soon()
         report = place.sync()
         stop.require_soon()
         assert isinstance(report.error, StoppedError)
+        assert len(place.noted()) == 1
+
+
+def test_the_answer_to_a_kick_off_is_heard_out_so_that_the_export_is_not_lost(
+    tmp_path: Path, stop: Stop
+) -> None:
+    def slow(answer: bulk_server.Answer) -> bulk_server.Answer:
+        stop.ask()
+        time.sleep(1.5)
+        return answer
+
+    with (
+        bulk_server.serving(bulk_server.BulkServer(chart("p1"))) as server,
+        Warehouse.open(tmp_path / "w") as warehouse,
+    ):
+        place = BulkPlace(server, warehouse, is_stopping=stop.event.is_set)
+        server.add(bulk_server.Fault(lambda asked: asked.kind == "kick-off", slow))
+        assert isinstance(place.sync().error, StoppedError)
         assert len(place.noted()) == 1
