@@ -11,7 +11,7 @@ from ingest.instant import instant
 from ingest.minimise import Minimised, minimise
 from ingest.plan import Task
 from ingest.query import codings, patient_of
-from warehouse.land import Landed, Quarantined
+from warehouse.unit import Landed, Quarantined
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from ingest.resource_types import ResourceType, Search, Step, load_resource_type
 from ingest.source import ByExport, ByFolder, BySearch
 from mappings.errors import ConfigError
 from mappings.terminology import MappedCode, query_codes
-from warehouse.land import Covered
+from warehouse.unit import Covered
 
 COHORT = ""  # stands for the patient in the coverage of the cohort query
 
