@@ -54,6 +54,7 @@ docs: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.mapping
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.gate
 	$(BIN)/python -m benchmarks.remap
 	$(BIN)/python -m benchmarks.outcomes
 	$(BIN)/python -m benchmarks.warehouse
