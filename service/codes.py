@@ -1,7 +1,8 @@
 """Codes as a data manager keeps them: checking a center's files, seeing what is unmapped, FHIR in and out."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,21 +82,24 @@ def skeleton(codes: Iterable[UnmappedCode]) -> str:
 def export_fhir(settings: Settings, folder: Path) -> list[Path]:
     """Write a ConceptMap per center and a ValueSet per canonical code set into `folder`; returns the files.
 
-    Raises TerminologyError for files that `codes check` finds errors in.
+    Raises TerminologyError for files that `codes check` finds errors in, ConfigError for a folder that cannot
+    be written to.
     """
     canonical = load_codes()
     maps = [load_center_map(_folder(center), center.center_id) for center in settings.centers]
     code_map(canonical, maps)
-    folder.mkdir(parents=True, exist_ok=True)
     made = [*(center_map.concept_map for center_map in maps), *value_sets(canonical)]
-    return [_write(folder, content) for content in made]
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_write(folder, content) for content in made]
 
 
 def import_concept_map(settings: Settings, center_id: str, file: Path) -> Imported:
     """Add a ConceptMap's mappings to a center's `imported.csv` as drafts, to be reviewed and signed off.
 
     Rows that are there, in whatever file and status, stay as they are: approved ones are never overwritten.
-    Raises TerminologyError for a file that is no R4 ConceptMap or whose rows cannot stand in a code file.
+    Raises TerminologyError for a file that is no R4 ConceptMap or whose rows cannot stand in a code file,
+    ConfigError when the center's file cannot be written: it stays as it was.
     """
     center = settings.center(center_id)
     try:
@@ -108,12 +112,24 @@ def import_concept_map(settings: Settings, center_id: str, file: Path) -> Import
     new = [row for row in rows if _mapping_of(row) not in there]
     target = _folder(center) / IMPORTED
     if new:
-        _append(target, new)
+        with _writing(target):
+            _append(target, new)
     return Imported(target, len(new), len(rows) - len(new))
 
 
 def _folder(center: CenterSettings) -> Path:
     return center.folder / "codes"
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{target} cannot be written ({error.strerror or type(error).__name__}).",
+            "check the free space and the permissions there, then run it again.",
+        ) from None
 
 
 def _write(folder: Path, content: Mapping[str, Any]) -> Path:
@@ -144,5 +160,8 @@ def _append(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
         before += b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".new")
-    aside.write_bytes(before + write_rows(rows, with_header=not before).encode("utf-8"))
-    aside.replace(path)
+    try:
+        aside.write_bytes(before + write_rows(rows, with_header=not before).encode("utf-8"))
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -19,9 +19,9 @@ def make_workplace(folder: Path, center_ids: Sequence[str]) -> Path:
     Raises ConfigError when the folder holds anything already, or for an id that cannot be a center's.
     """
     _require_ids(center_ids)
-    _require_empty(folder)
     config = folder / "config"
     try:
+        _require_empty(folder)
         config.mkdir(mode=0o700, parents=True)
         _make_study(config)
         for center_id in center_ids:

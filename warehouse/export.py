@@ -134,11 +134,11 @@ def _write_sheet(sheet: Sheet, folder: Path, form: Format) -> None:
 @contextmanager
 def _new_folder(target: Path) -> Iterator[Path]:
     """A private folder beside `target` that takes its name when the block ends well."""
-    if target.exists():
-        raise ConfigError(f"{target} exists already.", "name a new folder: an export never overwrites.")
     before = os.umask(0o077)
     writing = target.with_name(f".{target.name}.writing")
     try:
+        if target.exists():
+            raise ConfigError(f"{target} exists already.", "name a new folder: an export never overwrites.")
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir(parents=True)
         yield writing

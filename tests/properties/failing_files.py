@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import warehouse.segments
-from mappings.errors import WarehouseError
+from mappings.errors import ConfigError, WarehouseError
 
 CODES = (errno.ENOSPC, errno.EIO)
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -106,12 +106,31 @@ class FailingDisk:
 
 
 def refuses(work: Callable[[], object]) -> bool:
-    """Whether the work ends in a WarehouseError that tells the disk's reason; any other error passes."""
+    """Whether the work ends in an error of ours that tells the disk's reason; any other error passes."""
     try:
         work()
-    except WarehouseError as error:
+    except (ConfigError, WarehouseError) as error:
         return any(os.strerror(code) in error.message for code in CODES)
     return False
+
+
+def refused_one_by_one(folder: Path, work: Callable[[], object], after: Callable[[], object]) -> set[str]:
+    """Do the work with each of its writes below `folder` refused once, `after` each time; at last it is done.
+
+    Returns which operations were refused; each must have been told.
+    """
+    failed: set[str] = set()
+    for nth in range(1, 500):
+        disk = FailingDisk(folder, nth)
+        with pytest.MonkeyPatch.context() as patch:
+            disk.install(patch)
+            is_refused = refuses(work)
+        assert is_refused == bool(disk.failed), f"write {nth} ({disk.failed}) failed and nobody was told"
+        if not is_refused:
+            return failed
+        failed.add(disk.failed)
+        after()
+    raise AssertionError("the work never came to its end")
 
 
 class FailingFile:
