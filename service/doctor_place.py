@@ -2,9 +2,10 @@
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from mappings.errors import WarehouseError
+from mappings.errors import ConfigError, WarehouseError
 from service.finding import Finding, failed, ok, skipped, warning
 from service.settings import Settings
 from service.status import latest_starts
@@ -17,6 +18,7 @@ from warehouse.look import (
     look_at_warehouse,
     size_of_work,
 )
+from warehouse.publish import require_same_keys
 
 MEGABYTE = 1024 * 1024
 LEAST_FREE = 256 * MEGABYTE  # beyond a second copy of what is there: a refresh writes a release aside
@@ -35,7 +37,8 @@ def check_place(settings: Settings, now: dt.datetime, free_bytes: Callable[[Path
     release, found = _release(settings, now)
     lock, is_held = _lock(settings.warehouse_folder)
     used = size_of_work(settings.warehouse_folder) + (release.size if release else 0)
-    return [_disk(place, used, free_bytes), lock, _warehouse(settings, is_held), found]
+    warehouse = _warehouse(settings, is_held)
+    return [_disk(place, used, free_bytes), lock, warehouse, found, _keys(settings, release)]
 
 
 def _disk(place: Path, used: int, free_bytes: Callable[[Path], int]) -> Finding:
@@ -92,6 +95,27 @@ def _release(settings: Settings, now: dt.datetime) -> tuple[ReleaseLook | None, 
         overdue = f"{seen}: older than the schedule allows"
         return look, warning("", "release", overdue, "see `cryocohort status`.")
     return look, ok("", "release", seen)
+
+
+def _keys(settings: Settings, release: ReleaseLook | None) -> Finding:
+    """Whether each center's pseudonymization key is the one that readers' pseudonyms were made with."""
+    subject = "pseudonyms"
+    if release is None:
+        return skipped("", subject, "no release yet whose keys could have been changed")
+    try:
+        require_same_keys(release.newest, release.key_fingerprints, _readable_keys(settings))
+    except ConfigError as error:
+        return failed("", subject, error)
+    return ok("", subject, f"made with the same keys as in release {release.newest}")
+
+
+def _readable_keys(settings: Settings) -> dict[str, bytes]:
+    """The keys by center; one that cannot be used is told with its center."""
+    keys = {}
+    for center in settings.centers:
+        with suppress(ConfigError):
+            keys[center.center_id] = center.pseudonym_key()
+    return keys
 
 
 def _hours(age: dt.timedelta) -> str:

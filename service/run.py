@@ -9,6 +9,7 @@ import structlog
 
 from ingest.context import Progress
 from mappings.errors import CryocohortError, FatalCheckError, InvalidShareError, ServerError, SignInError
+from service.secret_prints import secret_prints
 from service.settings import Settings
 from service.status import note_status
 from service.steps import StepClock
@@ -52,6 +53,7 @@ def ledger_run(night: Night, warehouse: Warehouse, kind: RunKind) -> Iterator[Le
         now=night.clock(),
         version=product_version(),
         config_fingerprint=config_fingerprint(night.settings.folder),
+        secret_prints=secret_prints(night.settings),
     )
     run = LedgerRun(run_id, StepClock(run_id, night.clock))
     log, began = structlog.get_logger().bind(run_id=run.run_id, kind=kind), night.clock()

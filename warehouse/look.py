@@ -1,9 +1,9 @@
 """A look at a warehouse from outside: what is there, and whether it can be used; it changes nothing."""
 
 import datetime as dt
-import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import duckdb
 
 from mappings.errors import NothingPublishedError, WarehouseError
 from warehouse.lock import is_locked
+from warehouse.manifest import read_manifest
 from warehouse.mart import open_release
 from warehouse.migrate import require_known
-from warehouse.releases import MART_FILE, current_release
+from warehouse.releases import MART_FILE, current_release, kept_releases, release_folder
 from warehouse.transaction import database_error
 
 WORK_FILE = "work.duckdb"
@@ -34,11 +35,17 @@ class WarehouseLook:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseLook:
-    """The current release: its number, when it was published (aware UTC), its size in bytes."""
+    """The current release: its number, when it was published (aware UTC), its size in bytes.
+
+    `key_fingerprints` are those of the pseudonymization keys, by center, that the release `newest` was made
+    with: the one that the next is compared with, also after a rollback.
+    """
 
     number: int
     published_at: dt.datetime
     size: int
+    newest: int
+    key_fingerprints: Mapping[str, str]
 
 
 def look_at_warehouse(folder: Path) -> WarehouseLook | None:
@@ -79,13 +86,16 @@ def look_at_release(folder: Path) -> ReleaseLook | None:
             return None
         raise _no_release(folder) from None
     try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        manifest = read_manifest(path)
+        newest = read_manifest(release_folder(folder, kept_releases(folder)[-1]))
         with open_release(path / MART_FILE) as mart:
             mart.rows("SELECT 1 AS one")
         return ReleaseLook(
-            int(manifest["release"]),
-            dt.datetime.fromisoformat(manifest["published_at"]).astimezone(dt.UTC),
-            sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+            number=int(manifest["release"]),
+            published_at=dt.datetime.fromisoformat(manifest["published_at"]).astimezone(dt.UTC),
+            size=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+            newest=int(newest["release"]),
+            key_fingerprints=dict(newest["key_fingerprints"]),
         )
     except (OSError, ValueError, KeyError, TypeError, WarehouseError):
         raise _no_release(folder) from None

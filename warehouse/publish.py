@@ -120,22 +120,28 @@ def _facts(number: int, written: WrittenMart, publish_input: PublishInput) -> di
 
 
 def require_known_keys(warehouse: Warehouse, publish_input: PublishInput, accepted: Collection[str]) -> None:
-    """Raise ConfigError when a center's key is not that of the last release, unless it is `accepted`.
+    """Raise ConfigError when a center's key is not that of the last release, unless it is `accepted`."""
+    last = warehouse.rows("SELECT release, key_fingerprints FROM ops.release ORDER BY release DESC LIMIT 1")
+    if last:
+        keys = {each: key for each, key in publish_input.keys.items() if each not in accepted}
+        require_same_keys(last[0]["release"], json.loads(last[0]["key_fingerprints"]), keys)
+
+
+def require_same_keys(release: int, known: Mapping[str, str], keys: Mapping[str, bytes]) -> None:
+    """Raise ConfigError when a center's key has not the fingerprint that a release knows it by.
 
     With another key every pseudonym of the center changes: what analysts keep beside the release no longer
     joins. A center that no release knows has no key to differ from.
     """
-    last = warehouse.rows("SELECT release, key_fingerprints FROM ops.release ORDER BY release DESC LIMIT 1")
-    known: dict[str, str] = json.loads(last[0]["key_fingerprints"]) if last else {}
     changed = [
         center_id
-        for center_id, fingerprint in _fingerprints(publish_input.keys).items()
-        if known.get(center_id, fingerprint) != fingerprint and center_id not in accepted
+        for center_id, fingerprint in _fingerprints(keys).items()
+        if known.get(center_id, fingerprint) != fingerprint
     ]
     if changed:
         told = ", ".join(f"{center_id} ({known[center_id]})" for center_id in changed)
         raise ConfigError(
-            f"The pseudonymization key is not that of release {last[0]['release']}: center {told}. Every "
+            f"The pseudonymization key is not that of release {release}: center {told}. Every "
             "pseudonym of its patients would change.",
             "put the old key file back (the fingerprint stands in brackets); if the key was changed on "
             f"purpose, run `cryocohort refresh {' '.join(f'--accept-key {each}' for each in changed)}` once.",

@@ -2,8 +2,10 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, cast
 
 from warehouse.audit import Event, append
@@ -51,9 +53,19 @@ class RunStep:
 
 
 def start_run(
-    warehouse: Warehouse, *, kind: RunKind, now: dt.datetime, version: str, config_fingerprint: str
+    warehouse: Warehouse,
+    *,
+    kind: RunKind,
+    now: dt.datetime,
+    version: str,
+    config_fingerprint: str,
+    secret_prints: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> int:
-    """Add a running run and return its number; a run that a crash left running is marked failed first."""
+    """Add a running run and return its number; a run that a crash left running is marked failed first.
+
+    `secret_prints` are fingerprints of secret files by center and configuration key: the audit log notes
+    those that differ from the last ones noted.
+    """
     with warehouse.transaction() as transaction:
         _fail_crashed_runs(transaction, now)
         run_id = cast("int", transaction.value("SELECT coalesce(max(run_id), 0) + 1 FROM ops.run"))
@@ -67,6 +79,8 @@ def start_run(
             "message": "",
         }
         _note_configuration(transaction, started)
+        for center_id, prints in secret_prints.items():
+            _note_secrets(transaction, now, f"secrets of center {center_id}", prints)
         transaction.insert("ops.run", [started])
         append(transaction, Event("run", now, f"{kind} {run_id}", "started", {"version": version}))
     return run_id
@@ -85,6 +99,22 @@ def _note_configuration(transaction: Transaction, started: Row) -> None:
     if before and before[0]["config_fingerprint"] != after:
         details = {"before": before[0]["config_fingerprint"], "after": after}
         append(transaction, Event("configuration", started["started_at"], "study", "changed", details))
+
+
+def _note_secrets(
+    transaction: Transaction, now: dt.datetime, subject: str, prints: Mapping[str, str]
+) -> None:
+    """Note a center's secret files as they are now, when they are not as the log has them."""
+    noted = transaction.rows(
+        "SELECT details FROM ops.audit WHERE action = 'configuration' AND subject = ? "
+        "ORDER BY number DESC LIMIT 1",
+        [subject],
+    )
+    before: Mapping[str, str] = json.loads(noted[0]["details"]) if noted else {}
+    if before != dict(prints):
+        append(
+            transaction, Event("configuration", now, subject, "changed" if noted else "first used", prints)
+        )
 
 
 def _end(transaction: Transaction, run_id: int, status: RunStatus, now: dt.datetime, message: str) -> None:

@@ -26,6 +26,7 @@ from tests.service.clinic import (
 from warehouse.connection import Warehouse
 from warehouse.lock import FolderLock
 from warehouse.look import WORK_FILE
+from warehouse.pseudonym import key_fingerprint
 
 
 def test_a_center_in_order_has_no_failure(clinic: Clinic) -> None:
@@ -100,13 +101,15 @@ def test_a_warehouse_that_cannot_be_used_is_a_failure(clinic: Clinic, fault: str
     assert failures(clinic.check()) == [("warehouse", 14)]
 
 
-def released(clinic: Clinic, hours_ago: int) -> Path:
+def released(clinic: Clinic, hours_ago: int, key_fingerprint: str = "") -> Path:
     path = clinic.data / "marts" / "releases" / "1"
     path.mkdir(parents=True)
     (clinic.data / "marts" / "current").symlink_to("releases/1")
     duckdb.connect(str(path / "mart.duckdb")).close()
     published = (START - dt.timedelta(hours=hours_ago)).isoformat()
-    (path / "manifest.json").write_text(json.dumps({"release": 1, "published_at": published}), "utf-8")
+    prints = {"a": key_fingerprint} if key_fingerprint else {}
+    manifest = {"release": 1, "published_at": published, "key_fingerprints": prints, "sha256": {}}
+    (path / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     return path
 
 
@@ -121,6 +124,16 @@ def test_a_release_older_than_the_schedule_allows_is_told(clinic: Clinic, hours_
 def test_a_release_that_is_not_whole_is_a_failure(clinic: Clinic) -> None:
     (released(clinic, 5) / "mart.duckdb").unlink()
     assert failures(clinic.check()) == [("release", 14)]
+
+
+def test_a_key_that_is_not_that_of_the_last_release_is_a_failure(clinic: Clinic) -> None:
+    key = clinic.config / "centers" / "a" / "pseudonym.key"
+    released(clinic, 5, key_fingerprint(key.read_bytes()))
+    assert clinic.found("pseudonyms").state == "ok"
+    key.write_bytes(bytes(32))
+    found = clinic.found("pseudonyms")
+    assert (found.state, found.exit_code) == ("failed", 10)
+    assert "--accept-key a" in found.next_step
 
 
 @pytest.mark.parametrize("fault", ["missing", "readable by others", "short"])

@@ -91,3 +91,22 @@ def test_another_configuration_is_noted_when_a_run_first_uses_it(warehouse: Ware
         start_run(warehouse, kind="sync", now=at(1), version="0.1.0", config_fingerprint=fingerprint)
     changes = [entry for entry in read_log(warehouse.rows) if entry.action == "configuration"]
     assert [entry.details for entry in changes] == ['{"after": "def", "before": "abc"}']
+
+
+def test_secret_files_are_noted_when_they_are_first_used_and_when_they_were_changed(
+    warehouse: Warehouse,
+) -> None:
+    for number, password in enumerate(("abc", "abc", "def"), start=1):
+        prints = {"a": {"auth.password_file": password}, "b": {}}
+        start_run(
+            warehouse, kind="sync", now=at(number), version="0", config_fingerprint="x", secret_prints=prints
+        )
+    noted = [
+        (entry.subject, entry.outcome, entry.details)
+        for entry in read_log(warehouse.rows)
+        if entry.action == "configuration"
+    ]
+    assert noted == [
+        ("secrets of center a", "first used", '{"auth.password_file": "abc"}'),
+        ("secrets of center a", "changed", '{"auth.password_file": "def"}'),
+    ]
