@@ -21,7 +21,8 @@ FLAGS = (
 SCRIPT_SECONDS = 300
 
 Theme = Literal["light", "dark"]
-Media = Literal["screen", "print"]
+# Nothing emulated, or the page as it is laid out for paper.
+Media = Literal["", "print"]
 
 
 class Browser:
@@ -30,7 +31,7 @@ class Browser:
     def __init__(self, driver: webdriver.Chrome) -> None:
         self._driver = driver
 
-    def open(self, page: Path | str, *, width: int, theme: Theme = "light", media: Media = "screen") -> None:
+    def open(self, page: Path | str, *, width: int, theme: Theme = "light", media: Media = "") -> None:
         """Show a page at a width in CSS pixels; what was logged before is forgotten."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self._cdp("Emulation.setDeviceMetricsOverride", **metrics)
