@@ -84,7 +84,7 @@ class Metric(BaseModel):
     horizons_months: tuple[int, ...] = ()
     rules: tuple[str, ...] = ()
     part_of: str | None = None
-    order: Literal["size", "number", "spine"] = "size"
+    order: Literal["size", "name", "spine"] = "size"
     audience: Literal["all", "team"] = "all"
     reference: str = Field(min_length=1)
     definition: str = Field(min_length=1)
@@ -100,7 +100,7 @@ class Metric(BaseModel):
             raise ValueError(f"cluster: not for the statistic {self.statistic}")
         if self.interval is not None and self.statistic not in ("proportion", "shares"):
             raise ValueError("interval: only shares have a choice")
-        if self.order != "size" and self.statistic != "categories":
+        if self.order != "size" and self.statistic not in ("categories", "shares"):
             raise ValueError("order: only categories have one")
         if self.contrast is not None and self.statistic not in CONTRASTED[self.contrast]:
             raise ValueError(f"contrast: {self.contrast} is not for the statistic {self.statistic}")

@@ -8,6 +8,7 @@
 -- needs = ["outcomes.curative_lesion", "core.lesion"]
 -- groups = ["all", "center"]
 -- contrast = "stratified"
+-- order = "spine"
 -- audience = "team"
 -- rules = ["data_lock"]
 -- reference = "Ahmed et al. 2014, doi 10.1148/radiol.14132958; Mantel and Haenszel 1959"

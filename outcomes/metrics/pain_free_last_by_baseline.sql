@@ -8,6 +8,7 @@
 -- needs = ["outcomes.painful_patient"]
 -- groups = ["all", "center"]
 -- contrast = "stratified"
+-- order = "name"
 -- audience = "team"
 -- rules = ["baseline_from_day", "baseline_to_day", "last_from_day"]
 -- reference = "Serlin et al. 1995, doi 10.1016/0304-3959(94)00178-H; Mantel and Haenszel 1959"

@@ -9,6 +9,7 @@
 -- groups = ["all", "center"]
 -- interval = "exact"
 -- contrast = "stratified"
+-- order = "name"
 -- audience = "team"
 -- rules = ["complication_days", "event_merge_days"]
 -- reference = "Mantel and Haenszel 1959, doi 10.1093/jnci/22.4.719; Cazzato et al. 2022"

@@ -8,7 +8,7 @@
 -- needs = ["core.patient"]
 -- groups = ["all", "center"]
 -- contrast = "smd"
--- order = "number"
+-- order = "name"
 -- rules = ["study_start", "study_end", "data_lock"]
 -- reference = "STROBE statement, item 14a"
 -- definition = """

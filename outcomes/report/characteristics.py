@@ -45,7 +45,7 @@ def _block(metric: Metric, results: Results, centers: Sequence[Group]) -> Iterat
     smd = _smd(results, metric.metric)
     if metric.statistic == "categories":
         yield Line((metric.title, *("" for _ in centers), *smd), tone="kept", anchor=anchor)
-        for category in _categories(results, metric):
+        for category in categories(results, metric):
             # A center without a row of a category has no result of it.
             shares = [
                 estimates.formed(f"share:{category}", results, metric.metric, group.name)
@@ -82,7 +82,7 @@ def _smd(results: Results, metric: str) -> tuple[str, ...]:
     return (HIDDEN if estimates.is_hidden(found) else show(found.value, 2) if found else "",)
 
 
-def _categories(results: Results, metric: Metric) -> list[str]:
+def categories(results: Results, metric: Metric) -> list[str]:
     """The categories of a metric in their own order, names without one by their size, the largest first."""
     sizes = {
         result.statistic[len("proportion[") : -1]: result.value or 0.0
@@ -92,7 +92,7 @@ def _categories(results: Results, metric: Metric) -> list[str]:
         and result.statistic.startswith("proportion[")
     }
     match metric.order:
-        case "number":
+        case "name":
             return sorted(sizes)
         case "spine":
             return sorted(sizes, key=_along_the_spine)

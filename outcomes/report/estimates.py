@@ -117,12 +117,6 @@ def formed(form: str, results: Results, metric: str, group: str) -> str:
     return FORMS[name](results, metric, group) if name in FORMS else ""
 
 
-def categories(results: Results, metric: str) -> list[str]:
-    """The categories of a metric over all centers, by name."""
-    found = (r.statistic for r in results if r.metric == metric and r.group == ALL)
-    return sorted(s[len("proportion[") : -1] for s in found if s.startswith("proportion["))
-
-
 def _difference(form: str, results: Results, metric: str, between: str | None) -> str:
     """How the first center differs from the second: shares in percentage points."""
     name, _, category = form.partition(":")

@@ -7,6 +7,7 @@ from outcomes.plausibility import summaries
 from outcomes.plots.trend import TrendLine, trend_plot
 from outcomes.publication import Publication
 from outcomes.report import estimates, tables
+from outcomes.report.characteristics import categories
 from outcomes.report.estimates import is_hidden
 from outcomes.report.facts import Published, ReportFacts
 from outcomes.report.history import HEADLINES, Run, runs, whole
@@ -43,7 +44,7 @@ def _stratified(published: Published, centers: Sequence[Group]) -> tuple[Table, 
             wanted.append(metric.title)
             wanted += [
                 (stratum, metric.metric, f"share:{stratum}")
-                for stratum in estimates.categories(published.results, metric.metric)
+                for stratum in categories(published.results, metric)
             ]
             wanted.append(("All strata (Mantel-Haenszel)", metric.metric, "stratified"))
     return (

@@ -90,7 +90,7 @@ def _listed(row: Row, names: Mapping[str | None, str]) -> Line:
 
 
 def checks(rows: Sequence[Row], *, shows_counts: bool) -> Table:
-    """Quality checks of the run, violated ones marked; counts of rows are for the team alone."""
+    """Quality checks of the run, violated ones first and marked; counts of rows are for the team alone."""
     columns = ("Check", "Severity", "Result", *(("Violations", "Of") if shows_counts else ()))
     lines = tuple(
         Line(
@@ -102,7 +102,7 @@ def checks(rows: Sequence[Row], *, shows_counts: bool) -> Table:
             ),
             tone="" if row["status"] == "passed" else "attention",
         )
-        for row in rows
+        for row in sorted(rows, key=lambda row: bool(row["status"] == "passed"))
     )
     caption, origins = "Quality checks of this run", (query_origin("checks"),)
     return Table(caption, columns, lines, text_columns=(0, 1, 2), origins=origins)
