@@ -50,7 +50,7 @@ def _is_code(value: object) -> bool:
     """Text without blanks but single ones between words."""
     if type(value) is not str or not value.isprintable():
         return False
-    return value == " ".join(value.split()) != ""
+    return value != "" and (" " not in value or value == " ".join(value.split()))
 
 
 def _is_base64(value: object) -> bool:

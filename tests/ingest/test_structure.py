@@ -176,6 +176,7 @@ MUTANTS: dict[str, Mutant] = {
         lambda element, test: test if element.is_primitive else (lambda held: type(held) is dict)
     ),
     "an id is no must": without_id,
+    "a list of codes is none": lambda patch: patch.setattr(structure, "wrong_codes", lambda *_: ()),
     **{f"{name}: any": with_primitive(name, text_or_number) for name in SAMPLES},
     "date: any day": with_primitive("date", matching(r"\d{4}-\d\d-\d\d")),
     "dateTime: no zone": with_primitive("dateTime", matching(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d)?")),
