@@ -71,6 +71,7 @@ def test_after_a_night_warehouse_lock_and_release_are_told(first_night: Night1) 
         "lock": "ok",
         "warehouse": "ok",
         "release": "ok",
+        "pseudonyms": "ok",
     }
     assert found["release"]["seen"].startswith("release 1, published ")
 
