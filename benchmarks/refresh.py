@@ -104,9 +104,7 @@ def main() -> None:
     )
     withheld = [check.check for check in checks if check.withholds_release]
     holds = wall <= MOST_SECONDS and peak_mib() <= MOST_MIB and not withheld
-    print(
-        f"{'holds' if holds else 'FAILS'}: at most {MOST_SECONDS:g} s and {MOST_MIB} MiB; withheld: {withheld}"
-    )
+    print(f"{'holds' if holds else 'FAILS'}: {MOST_SECONDS:g} s, {MOST_MIB} MiB; held by {withheld}")
     sys.exit(0 if holds else 1)
 
 
