@@ -20,10 +20,10 @@ from ingest.decode import JsonObject
 from ingest.page import Answer, read_apart, read_here, rejoined
 from ingest.plan import Task
 
-# Starting the workers costs about 0.65 s of CPU, most of it imports: as much as judging so many resources, or
-# decoding so many bytes, does in place (docs/performance.md).
+# Starting the workers costs about 0.65 s of CPU, most of it imports: as much as judging so many resources in
+# place, or reading so many bytes with all that a walk does to them (docs/performance.md).
 JUDGED_IN_PLACE = 20_000
-READ_IN_PLACE = 96 * 1024 * 1024
+READ_IN_PLACE = 16 * 1024 * 1024
 
 
 class GatePool:
