@@ -119,7 +119,12 @@ def release(folder: Path) -> Path:
     path.mkdir(parents=True)
     (folder / "marts" / "current").symlink_to("releases/4")
     duckdb.connect(str(path / "mart.duckdb")).close()
-    manifest = {"release": 4, "published_at": "2026-11-23T05:00:00+01:00"}
+    manifest = {
+        "release": 4,
+        "published_at": "2026-11-23T05:00:00+01:00",
+        "key_fingerprints": {"a": "0123456789ab"},
+        "sha256": {},
+    }
     (path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return path
 
@@ -131,6 +136,7 @@ def test_the_current_release_tells_its_number_age_and_size(folder: Path) -> None
     assert look is not None
     assert (look.number, look.published_at) == (4, dt.datetime(2026, 11, 23, 4, tzinfo=dt.UTC))
     assert look.size == sum(file.stat().st_size for file in path.iterdir())
+    assert (look.newest, look.key_fingerprints) == (4, {"a": "0123456789ab"})
     assert prints(folder) == before
 
 
