@@ -16,11 +16,12 @@ from service.cli_config import CONFIG, Config, read_settings
 from service.cli_export import export
 from service.cli_init import init
 from service.cli_metrics import metrics
-from service.cli_night import night, now, stop_on_signals
+from service.cli_night import night, now
 from service.cli_publications import publications
 from service.cli_quarantine import quarantine
 from service.cli_releases import releases
 from service.cli_sql import sql
+from service.stop_signals import stop_on_signals
 from service.verbosity import CHOSEN
 
 DIFFERENT_FIGURES = 1

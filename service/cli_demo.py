@@ -2,9 +2,7 @@
 
 import datetime as dt
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from service.demo.server import demo_servers
 from service.demo.workplace import prepare, sign_in
 from service.nightly import Night, run_night
 from service.secret_file import read_secret
+from service.stop_signals import stop_on_signals
 
 REPORT = Path("cryocohort-demo-report.html")
 
@@ -77,9 +76,7 @@ def _show_places(report: Path, kept: Path | None) -> None:
 
 
 def _serve(config: Path) -> None:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     console.print(
         f"serving; in another terminal: cryocohort sync --config {config}; Ctrl-C ends", soft_wrap=True
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli_config import CONFIG, Config, read_settings
-from service.cli_night import night, stop_on_signals
+from service.cli_night import night
+from service.stop_signals import stop_on_signals
 from service.verbosity import CHOSEN
 
 if TYPE_CHECKING:
