@@ -22,7 +22,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/cryocohort demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/properties
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/properties
 
 test-properties: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/properties
