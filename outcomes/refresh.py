@@ -20,6 +20,7 @@ from outcomes.results import ALL, MetricResult, Source, center_group, center_pai
 from outcomes.sample import Sample
 from warehouse.catalog import drop_tables_but
 from warehouse.connection import Transaction
+from warehouse.engines.engine import Engine
 from warehouse.tables import TableFile, build_tables, read_table_files
 
 OUTCOMES = files("outcomes")
@@ -34,7 +35,7 @@ class Computed:
     curves: list[dict[str, Any]]
 
 
-def refresh(tx: Transaction, run_id: int) -> list[MetricResult]:
+def refresh(tx: Transaction, run_id: int, engine: Engine | None = None) -> list[MetricResult]:
     """Build the cohorts, compute every metric for all centers and each, append and return the results.
 
     Curves are those of this run only: they can be drawn again from its tables, and would outgrow the history.
@@ -42,8 +43,8 @@ def refresh(tx: Transaction, run_id: int) -> list[MetricResult]:
     """
     cohorts = read_cohorts()
     drop_tables_but(tx, ("outcomes",), [*KEPT, *(file.header.table for file in cohorts)])
-    build_tables(tx, cohorts)
-    computed = compute(tx, run_id, load_metrics())
+    build_tables(tx, cohorts, engine=engine)
+    computed = compute(tx, run_id, load_metrics(), engine)
     tx.insert("outcomes.metric_result", [result.as_row() for result in computed.results])
     tx.execute("DELETE FROM outcomes.curve_result")
     tx.insert("outcomes.curve_result", computed.curves)
@@ -55,14 +56,17 @@ def read_cohorts() -> list[TableFile]:
     return read_table_files(sql_files(OUTCOMES / "cohorts"))
 
 
-def compute(tx: Transaction, run_id: int, metrics: Sequence[Metric]) -> Computed:
+def compute(
+    tx: Transaction, run_id: int, metrics: Sequence[Metric], engine: Engine | None = None
+) -> Computed:
     """The results of `metrics` on the core and cohort tables as they stand; nothing is written."""
+    engine = engine or tx
     centers = [row["center_id"] for row in tx.rows(read_sql(OUTCOMES / "tables" / "centers.sql"))]
     (rules,) = tx.rows(read_sql(OUTCOMES / "tables" / "rules.sql"))
     computed = Computed([], [])
     for metric in metrics:
         applied = metric.applied(rules)
-        for group, found in _found(metric, tx, centers):
+        for group, found in _found(metric, engine, centers):
             source = Source(
                 run_id=run_id, metric=metric.metric, version=metric.version, group=group, rules=applied
             )
@@ -77,9 +81,9 @@ def read_sql(path: Traversable) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _found(metric: Metric, tx: Transaction, centers: Sequence[str]) -> Iterator[tuple[str, Found]]:
+def _found(metric: Metric, engine: Engine, centers: Sequence[str]) -> Iterator[tuple[str, Found]]:
     """What each group of the metric gives; a center without rows still has its (empty) group."""
-    sample = Sample(tx.columns(metric.sql))
+    sample = Sample(engine.columns(metric.sql))
     check_columns(metric, sample.columns)
     if "all" in metric.groups:
         yield ALL, estimate(metric, sample)

@@ -16,6 +16,7 @@ from mappings.terminology import MappedCode
 from warehouse.built import BuildLedger, BuiltTable
 from warehouse.catalog import drop_tables_but
 from warehouse.connection import Transaction
+from warehouse.engines.engine import Engine
 from warehouse.flat import update_flat
 from warehouse.flat_plan import BuildCenter, FlatPart, plan_flat
 from warehouse.rules import RULE, StudyRules, write_rules
@@ -58,9 +59,12 @@ def build_flat(transaction: Transaction, build_input: BuildInput, *, folder: Pat
     return update_flat(transaction, parts, run_id=build_input.run_id, folder=folder)
 
 
-def build(transaction: Transaction, build_input: BuildInput, *, folder: Path) -> list[BuiltTable]:
+def build(
+    transaction: Transaction, build_input: BuildInput, *, folder: Path, engine: Engine | None = None
+) -> list[BuiltTable]:
     """Bring flat and core tables of the warehouse in `folder` up to date; returns what was built and why.
 
+    With an `engine` of its own, every core table that is due is made whole by it.
     Raises ViewError or SqlFileError for a view or file that breaks its contract, WarehouseError when any raw
     segment is not what was landed: the nightly verification, while a backup that has it is still kept.
     """
@@ -74,7 +78,7 @@ def build(transaction: Transaction, build_input: BuildInput, *, folder: Path) ->
     load_codes(transaction, build_input.code_map, build_input.aliases, ledger)
     unmapped = find_unmapped(transaction, parts, ledger, scope)
     rule = write_rules(transaction, build_input.rules, ledger)
-    core = build_tables(transaction, files, ledger, scope)
+    core = build_tables(transaction, files, ledger, scope if engine is None else None, engine)
     forget_touched(transaction)
     return [*flat, unmapped, rule, *core]
 

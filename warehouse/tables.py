@@ -5,15 +5,15 @@ nothing but the tables its header names; the parsed statement is asked, not beli
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-
-import duckdb
 
 from mappings.errors import SqlFileError, WarehouseError
 from warehouse.built import BuildLedger, BuiltTable, digest
 from warehouse.catalog import columns_of, count_all, describe
 from warehouse.connection import Transaction
+from warehouse.engines.engine import Engine
 from warehouse.names import with_names
 from warehouse.scope import Scope, tables_read
 from warehouse.sqlfile import SqlFile, TableHeader, in_order, read_sql_file
@@ -31,30 +31,41 @@ def build_tables(
     files: Sequence[TableFile],
     ledger: BuildLedger | None = None,
     scope: Scope | None = None,
+    engine: Engine | None = None,
 ) -> list[BuiltTable]:
     """Make the table of each SQL file (each after those it needs) unless it would come out as it stands.
 
-    What lies beyond the reach of the changes is kept, too, where `scope` can tell.
+    What lies beyond the reach of the changes is kept, too, where `scope` can tell. `engine` runs the
+    statements, the transaction itself unless told otherwise.
     Returns the tables in this order, with the reasons of those that were built. Raises SqlFileError for a
     file that breaks its contract: a table it needs is missing or not named, its columns are not those of its
     header, or its key is empty or not unique.
     """
-    ledger = ledger or BuildLedger(transaction)
-    reasons = {file.header.table: _bring_up(transaction, file, ledger, scope) for file in files}
+    ledger, engine = ledger or BuildLedger(transaction), engine or transaction
+    place = _Place(transaction, ledger, scope, engine)
+    reasons = {file.header.table: _bring_up(place, file) for file in files}
     ledger.keep()
     rows = count_all(transaction, list(reasons))
     return [BuiltTable(table, rows[table], why) for table, why in reasons.items()]
 
 
-def _bring_up(
-    transaction: Transaction, file: TableFile, ledger: BuildLedger, scope: Scope | None
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where tables are built: the transaction they stand in, what is known of them, who runs the SQL."""
+
+    transaction: Transaction
+    ledger: BuildLedger
+    scope: Scope | None
+    engine: Engine
+
+
+def _bring_up(place: _Place, file: TableFile) -> tuple[str, ...]:
     """Make a table unless it would come out as it stands; returns why it was made."""
-    table = file.header.table
-    _require_needs(transaction, file, ledger)
+    ledger, scope, table = place.ledger, place.scope, file.header.table
+    _require_needs(place.transaction, file, ledger)
     sources = {
         file.name: digest([file.header.model_dump(), file.body]),
-        "DuckDB": duckdb.__version__,
+        **place.engine.made_by,
         **ledger.fingerprints(file.header.needs),
     }
     reasons = ledger.reasons(table, sources)
@@ -62,16 +73,15 @@ def _bring_up(
         changed = ledger.changed(table, sources)
         is_covered = scope is not None and changed is not None and scope.covers(changed)
         if scope is None or not is_covered or not scope.replace(table, file.header.key, file.body):
-            _build(transaction, file)
+            _build(place, file)
         ledger.note(table, sources, reasons)
     return reasons
 
 
-def _build(transaction: Transaction, file: TableFile) -> None:
-    header = file.header
-    create = with_names("CREATE OR REPLACE TABLE {table} AS", table=header.table)
+def _build(place: _Place, file: TableFile) -> None:
+    header, transaction = file.header, place.transaction
     try:
-        transaction.execute(f"{create}\n{file.body}")
+        place.engine.create_table(header.table, file.body)
     except WarehouseError as error:
         raise SqlFileError(
             f"{file.name} cannot make {header.table}. {error.message}", "Correct the SELECT statement."

@@ -88,6 +88,15 @@ class Transaction:
         with self._noticing_errors():
             return fetch_columns(self._connection, sql, params)
 
+    @property
+    def made_by(self) -> Mapping[str, str]:
+        """Name and version of the embedded engine, of which a transaction is one."""
+        return {"DuckDB": duckdb.__version__}
+
+    def create_table(self, table: str, select: str) -> None:
+        """Make `schema.table`, or make it anew, from the rows of a SELECT statement."""
+        self.execute(with_names("CREATE OR REPLACE TABLE {table} AS", table=table) + f"\n{select}")
+
     def value(self, sql: str, params: Parameters = None) -> Any:
         """Run a query of one row and one column and return that value."""
         (row,) = self.rows(sql, params)
@@ -104,16 +113,19 @@ class Transaction:
 
     def insert_columns(self, table: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Insert rows that are given as columns of equal length, which is the quick way for many."""
-        self._connection.register("incoming_rows", pa.table(dict(columns)))
-        try:
+        with self.offered("incoming_rows", pa.table(dict(columns))):
             self.execute(with_names(_INSERT, table=table, columns=list(columns)))
-        finally:
-            self._connection.unregister("incoming_rows")
 
     @contextmanager
     def staged(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[None]:
         """Offer `rows` (at least one) to queries as the relation `name` while the block runs."""
-        self._connection.register(name, pa.Table.from_pylist([dict(row) for row in rows]))
+        with self.offered(name, pa.Table.from_pylist([dict(row) for row in rows])):
+            yield
+
+    @contextmanager
+    def offered(self, name: str, rows: pa.Table) -> Iterator[None]:
+        """Offer a table of Arrow to queries as the relation `name` while the block runs."""
+        self._connection.register(name, rows)
         try:
             yield
         finally:

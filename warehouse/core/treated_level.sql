@@ -77,7 +77,6 @@ tumor_level AS (
 
 reason_tumor AS (
     SELECT
-        spinal_cryoablation.center_id,
         spinal_cryoablation.procedure_key,
         spinal_cryoablation.region AS procedure_region,
         spinal_cryoablation.level AS procedure_level_set,

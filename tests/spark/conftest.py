@@ -1,0 +1,50 @@
+"""One Spark for all tests marked `spark` of a process: it takes ten seconds to start.
+
+They need the extra `spark` and Java, so they run only when asked for (`make test-spark`). A machine without
+them skips them and says why; with CI=true that is a failure.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mappings.errors import ConfigError
+from warehouse.engines.session import require_spark, spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MASTER = "local[2]"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "spark: needs Spark and Java; `make test-spark`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the marked tests out of a run that did not name the marker."""
+    if "spark" in config.option.markexpr:
+        return
+    marked = [item for item in items if item.get_closest_marker("spark")]
+    items[:] = [item for item in items if item not in marked]
+    config.hook.pytest_deselected(items=marked)
+
+
+@pytest.fixture(scope="session")
+def has_spark() -> None:
+    """Skip on a laptop without Spark; fail where everything must have run."""
+    try:
+        require_spark()
+    except ConfigError as lacking:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(lacking))
+        pytest.skip(str(lacking))
+
+
+@pytest.fixture(scope="session")
+def spark(has_spark: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
+    """A session as a refresh has it, on two cores."""
+    with spark_session(tmp_path_factory.mktemp("spark"), MASTER) as session:
+        yield session

@@ -1,0 +1,1 @@
+"""Where SELECT statements are run: DuckDB, which is embedded, or Spark on other machines."""

@@ -1,0 +1,116 @@
+"""Spark as the engine of a build: it reads the tables of a transaction as Parquet and gives back new ones.
+
+What it needs goes over when a statement first reads it, what it makes comes back into the transaction: the
+checks, the trace, the release and the report read it there as ever. DuckDB says which types a table has
+(without running the statement), so both engines make the same table.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from warehouse.connection import Transaction
+from warehouse.engines.dialect import parse
+from warehouse.engines.recursion import Recursion
+from warehouse.engines.session import LOCAL, require_spark, spark_errors, spark_session
+from warehouse.names import literal, with_names
+from warehouse.private import private_files
+from warehouse.scope import tables_read
+from warehouse.transaction import Columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_SCHEMAS = ("flat", "core", "ops", "outcomes")
+_SCRATCH = "spark"
+
+
+@contextmanager
+def spark_engine(transaction: Transaction, folder: Path, master: str = LOCAL) -> Iterator["SparkEngine"]:
+    """Spark for the statements of one transaction on the warehouse in `folder`; ended with the block.
+
+    Its files lie in a folder of the warehouse that is removed afterwards. On a cluster every machine must see
+    the warehouse's folder under the same path.
+    """
+    require_spark()
+    scratch = folder / _SCRATCH
+    # What a kill has left; the warehouse's lock says that nobody uses it.
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        with private_files():
+            scratch.mkdir(mode=0o700)
+        with spark_session(scratch, master) as session:
+            yield SparkEngine(session, transaction, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class SparkEngine:
+    """An engine (`warehouse.engines.engine`) whose statements run on Spark."""
+
+    def __init__(self, session: "SparkSession", transaction: Transaction, scratch: Path) -> None:
+        self._session = session
+        self._transaction = transaction
+        self._scratch = scratch
+        self._known: set[str] = set()
+        self._written = 0
+        with spark_errors():
+            for schema in _SCHEMAS:
+                session.sql(f"CREATE DATABASE IF NOT EXISTS {schema}")
+
+    @property
+    def made_by(self) -> Mapping[str, str]:
+        """Name and version of Spark."""
+        return {"Spark": self._session.version}
+
+    def create_table(self, table: str, select: str) -> None:
+        """Make `table` from the rows of a SELECT statement, in Spark and in the transaction."""
+        made = self._write(self._frame(select))
+        name = with_names("{table}", table=table)
+        self._transaction.execute(f"CREATE OR REPLACE TABLE {name} AS\n{select}\nWITH NO DATA")
+        rows = f"read_parquet({literal(f'{made}/*.parquet')})"
+        self._transaction.execute(f"INSERT INTO {name} BY NAME FROM {rows}")
+        self._offer(table, made)
+
+    def columns(self, sql: str) -> Columns:
+        """Run one query and return its columns as NumPy arrays of equal length, masked where NULL."""
+        frame = self._frame(sql)
+        with spark_errors():
+            found = frame.toArrow()
+        with self._transaction.offered("spark_rows", found):
+            return self._transaction.columns("FROM spark_rows")
+
+    def _frame(self, select: str) -> "DataFrame":
+        """The rows of a statement, once the tables it reads are there."""
+        for read in tables_read(self._transaction, select):
+            if read.table not in self._known:
+                self._hand_over(read.table)
+        with spark_errors():
+            return Recursion(self._session, self._kept).frame(parse(select))
+
+    def _hand_over(self, table: str) -> None:
+        target = self._scratch / f"{table}.parquet"
+        self._transaction.execute(
+            with_names("COPY (FROM {table}) TO ", table=table) + f"{literal(str(target))} (FORMAT parquet)"
+        )
+        self._offer(table, target)
+
+    def _offer(self, table: str, files: Path) -> None:
+        """Let later statements read `table` from these files."""
+        with spark_errors():
+            self._session.sql(f"DROP TABLE IF EXISTS {table}")
+            self._session.catalog.createTable(table, path=str(files), source="parquet")
+        self._known.add(table)
+
+    def _kept(self, frame: "DataFrame") -> "DataFrame":
+        """The rows of a frame, computed once and read from files from now on."""
+        return self._session.read.parquet(str(self._write(frame)))
+
+    def _write(self, frame: "DataFrame") -> Path:
+        self._written += 1
+        target = self._scratch / f"made-{self._written}"
+        with spark_errors():
+            frame.write.parquet(str(target))
+        return target
