@@ -11,6 +11,7 @@ from ingest.instant import instant
 from ingest.minimise import Minimised, minimise
 from ingest.plan import Task
 from ingest.query import codings, patient_of
+from ingest.structure import is_surely_valid
 from warehouse.unit import Landed, Quarantined
 
 
@@ -40,24 +41,59 @@ def accept(
     A resource that was not asked for (a server may ignore a filter) is dropped unread, valid or not: it is
     not ours to keep, not even in quarantine. What is `known` by id and content hash was judged when it came.
     """
-    accepted = Accepted()
+    gate = Gate(task, base_url, fhir_version, known)
     for resource in resources:
-        if not task.query.admits(resource, base_url):
-            accepted.unasked += 1
-            continue
-        minimised = minimise(resource, task.ask.resource_type)
+        if task.query.admits(resource, base_url):
+            gate.take(resource)
+        else:
+            gate.accepted.unasked += 1
+    return gate.accepted
+
+
+class Gate:
+    """Takes resources that a task asked for, one after the other; `accepted` is what became of them."""
+
+    def __init__(
+        self, task: Task, base_url: str, fhir_version: FhirVersion, known: Mapping[str, str]
+    ) -> None:
+        self._task = task
+        self._base_url = base_url
+        self._fhir_version = fhir_version
+        self._known = known
+        self.accepted = Accepted()
+
+    def take(self, resource: JsonObject) -> None:
+        """Land a resource or put it into quarantine."""
+        task, minimised = self._task, minimise(resource, self._task.ask.resource_type)
         issues = list(minimised.issues)
-        is_known = has_id(resource) and known.get(resource["id"]) == minimised.content_hash
-        if not is_known and not minimised.is_too_large:  # a model would take minutes to say no more than that
-            issues = [*judge(resource, fhir_version), *issues]
-        if task.query.lacks_patient(resource, base_url):
+        # Of what is too large a model would take minutes to say no more than that.
+        if not minimised.is_too_large and not self._is_known(resource, minimised):
+            issues = [*judge(resource, self._fhir_version), *issues]
+        if task.query.lacks_patient(resource, self._base_url):
             issues.append(_without_patient(task))
         if issues:
-            accepted.quarantined += _quarantined(resource, minimised, issues, task)
+            self.accepted.quarantined += _quarantined(resource, minimised, issues, task)
         else:
-            accepted.landed.append(_landed(resource, minimised))
-            accepted.members.update(members_made_by(resource, task, base_url))
-    return accepted
+            self._land(resource, minimised)
+
+    def take_ordinary(self, rough: JsonObject) -> bool:
+        """Land a resource as `decode_roughly` gives it, if it is plain that `take` would; whether it did."""
+        minimised = minimise(rough, self._task.ask.resource_type)
+        if minimised.issues or minimised.has_floats:
+            return False
+        if not self._is_known(rough, minimised) and not is_surely_valid(rough, self._fhir_version):
+            return False
+        if self._task.query.lacks_patient(rough, self._base_url):
+            return False
+        self._land(rough, minimised)
+        return True
+
+    def _is_known(self, resource: JsonObject, minimised: Minimised) -> bool:
+        return has_id(resource) and self._known.get(resource["id"]) == minimised.content_hash
+
+    def _land(self, resource: JsonObject, minimised: Minimised) -> None:
+        self.accepted.landed.append(_landed(resource, minimised))
+        self.accepted.members.update(members_made_by(resource, self._task, self._base_url))
 
 
 def members_made_by(resource: Mapping[str, Any], task: Task, base_url: str) -> Iterator[str]:

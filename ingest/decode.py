@@ -26,6 +26,8 @@ MAX_DEPTH = 64
 MAX_INTEGER_DIGITS = 40
 
 _INDENT = 2  # of each level, as orjson writes it
+# Without so many digits in a row no number is beyond what `decode_object` takes.
+_DIGITS, _LONG_NUMBER = bytes.maketrans(b"123456789", b"0" * 9), b"0" * 18
 _DEEPEST_LINE = b"\n" + b" " * _INDENT * MAX_DEPTH  # in a string a line feed is escaped
 
 
@@ -37,8 +39,8 @@ def decode_object(body: bytes) -> JsonObject:
     """
     text = body.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
     try:
-        with _collector_paused():
-            value = json.loads(text, parse_float=Decimal, parse_int=_integer, parse_constant=_no_constant)
+        with collector_paused():
+            value = _DECODER.decode(text)
     except json.JSONDecodeError:
         raise ValueError("not JSON") from None
     except RecursionError:
@@ -52,8 +54,22 @@ def decode_object(body: bytes) -> JsonObject:
     raise ValueError("not a JSON object")
 
 
+def decode_roughly(body: bytes) -> JsonObject | None:
+    """What `decode_object` gives, but with floats instead of Decimals, in a third of the time.
+
+    None wherever that takes `decode_object` to tell, be it that it would raise.
+    """
+    if _LONG_NUMBER in body.translate(_DIGITS):
+        return None
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None  # not JSON, or a byte order mark, NaN, no UTF-8, a number beyond a double
+    return value if isinstance(value, dict) and _is_plain(value, body) else None
+
+
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Keep the cyclic collector from searching a value for cycles while it grows: a parser makes none.
 
     A page is thousands of new objects, for each few hundred of which the collector would run, every so often
@@ -93,6 +109,9 @@ def _is_plain(value: JsonObject, body: bytes) -> bool:
         b"\\" in body and rb"\u0022" in body
     )  # most bodies have no backslash: that is told quickly
     return again.count(b'"') == body.count(b'"') and not has_coded_quote and _DEEPEST_LINE not in again
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_constant=_no_constant)
 
 
 def _zero(_number: object) -> int:

@@ -8,10 +8,10 @@ from ingest.center import Center
 from ingest.context import SyncContext, UnitLanded
 from ingest.id_pass import require_going_on
 from ingest.landing import Landing
-from ingest.ndjson import DataFile, pages
+from ingest.ndjson import DataFile, Reading
 from ingest.plan import COHORT, Ask, Task, asks, cohort_task, patients_task
 from ingest.tally import Tally
-from mappings.errors import IncompleteError
+from mappings.errors import IncompleteError, StoppedError
 from warehouse.connection import Warehouse
 from warehouse.dating import undated
 from warehouse.departures import Deletion, DepartureLimit, delete
@@ -134,9 +134,11 @@ class ExportLanding:
 
     def _land(self, taken: Taken, task: Task, number: int, planned: int) -> None:
         """Land one task; files that are not whole are told, and leave the other types alone."""
-        found, began = pages(taken.files, task, self.center.base_url, taken.watermark), self.context.now()
+        reading, began = Reading(taken.files, task.ask.resource_type.name), self.context.now()
         try:
-            counts = self.landing.land(task, found)
+            counts = self.landing.land_lines(task, reading, taken.watermark)
+        except StoppedError:
+            raise
         except IncompleteError as error:
             self.tally.lack(f"Center {self.center.center_id}: {error.message}")
             return

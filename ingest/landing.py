@@ -7,25 +7,35 @@ brought is kept, and the next sync asks for it again.
 
 import datetime as dt
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 from ingest.accept import Accepted
 from ingest.center import Center
 from ingest.context import SyncContext
 from ingest.decode import JsonObject
+from ingest.gate_pool import Question
+from ingest.lines import AcceptedLines, ids_in
+from ingest.ndjson import Lines, Reading
+from ingest.outcome import OutcomeIssue
 from ingest.page import Page
 from ingest.plan import Task
+from ingest.stopping import Stopping
 from ingest.tally import Tally
-from mappings.errors import ServerError, SignInError
+from mappings.errors import ServerError, SignInError, StoppedError
 from warehouse.connection import Warehouse
 from warehouse.known_content import KnownContent
 from warehouse.land import Covered, LandCounts, Unit, land
 
 PAGES_IN_THE_GATE = 4
+CHUNKS_IN_THE_GATE = 16  # of lines, so many that the workers do not wait while others land
 CHUNK_RESOURCES = 5_000
+
+# Waits for what the gate makes of a page: how many resources were received, and what became of them.
+_Judged = Callable[[], tuple[int, Accepted]]
 
 
 @dataclass(slots=True)
@@ -42,13 +52,22 @@ class _Answer:
     def note(self, page: Page) -> None:
         """Remember what a page says besides its resources."""
         if self.pages == 0:
-            self.server_time = page.server_time
-            self.remarks += page.server_time is None
+            self.begin(page.server_time)
         self.pages += 1
-        self.remarks += len(page.issues) + page.ignored
-        self.losses |= {issue.code for issue in page.issues if issue.is_loss}
+        self.remarks += page.ignored
+        self.note_issues(page.issues)
         if page.lost:
             self.losses.add("incomplete")
+
+    def begin(self, server_time: dt.datetime | None) -> None:
+        """Remember when the first of it was true."""
+        self.server_time = server_time
+        self.remarks += server_time is None
+
+    def note_issues(self, issues: Sequence[OutcomeIssue]) -> None:
+        """Remember what a server reported."""
+        self.remarks += len(issues)
+        self.losses |= {issue.code for issue in issues if issue.is_loss}
 
     @property
     def watermark(self) -> dt.datetime | None:
@@ -97,25 +116,35 @@ class Landing:
         Of the resources in `set_back` an older version replaces a newer one.
         """
         answer = _Answer(asked_at=self._context.now())
-        waiting: deque[tuple[int, Future[Accepted]]] = deque()
-        chunk, total = _Chunk(), LandCounts(0, 0, 0, 0)
+        flow = _Flow(partial(self._land, task, set_back=set_back), in_the_gate=PAGES_IN_THE_GATE)
         try:
             for page in pages:
                 answer.note(page)
-                waiting.append((len(page.resources), self._judged(task, page)))
-                if len(waiting) >= PAGES_IN_THE_GATE:
-                    _drain(waiting, chunk, down_to=PAGES_IN_THE_GATE - 1)
-                if chunk.received >= CHUNK_RESOURCES:
-                    total += self._land(task, chunk, None, set_back)
-                    chunk = _Chunk()
+                flow.take(partial(_of_page, len(page.resources), self._judged(task, page)))
         except (ServerError, SignInError) as error:
             answer.error = error
-        _drain(waiting, chunk, down_to=0)
-        chunk.remarks += answer.remarks
-        total += self._land(task, chunk, answer.watermark, set_back)
-        self._tally.spend(task.ask.resource_type.name, self._context.now() - answer.asked_at)
-        self._tell(task, answer)
-        return total
+        flow.drain()
+        return self._ended(task, answer, flow)
+
+    def land_lines(self, task: Task, reading: Reading, server_time: dt.datetime | None) -> LandCounts:
+        """Land what files that were true at `server_time` hold; then raise what is wrong with them.
+
+        For the rest as `land`.
+        """
+        answer = _Answer(asked_at=self._context.now())
+        answer.begin(server_time)
+        flow = _Flow(partial(self._land, task), in_the_gate=CHUNKS_IN_THE_GATE)
+        judged = self._judge_of_lines(task)
+        stopping = Stopping(self._center.center_id, self._context.is_stopping)
+        try:
+            for lines in reading:
+                stopping.require_going_on()
+                flow.take(partial(_of_lines, lines, answer, judged(lines.body)))
+        except StoppedError as error:
+            answer.error = error
+        flow.drain()
+        answer.error = answer.error or reading.failure()
+        return self._ended(task, answer, flow)
 
     def land_read(self, task: Task, resources: Sequence[JsonObject], *, warnings: int = 0) -> None:
         """Land resources that were read by id; no watermark moves, for a read tells nothing of others."""
@@ -129,6 +158,23 @@ class Landing:
         known = self._known.hashes(task.ask.resource_type.name, sorted(page.ids))
         gate = self._context.gate
         return gate.submit(page.resources, task, center.base_url, center.fhir_version, known)
+
+    def _judge_of_lines(self, task: Task) -> Callable[[bytes], Future[AcceptedLines]]:
+        center, gate, name = self._center, self._context.gate, task.ask.resource_type.name
+        question = Question(task, center.base_url, center.fhir_version)
+        is_any_known = self._known.is_any(name)
+
+        def judged(body: bytes) -> Future[AcceptedLines]:
+            known = self._known.hashes(name, ids_in(body)) if is_any_known else {}
+            return gate.submit_lines(body, question, known)
+
+        return judged
+
+    def _ended(self, task: Task, answer: _Answer, flow: "_Flow") -> LandCounts:
+        flow.land(answer.remarks, answer.watermark)
+        self._tally.spend(task.ask.resource_type.name, self._context.now() - answer.asked_at)
+        self._tell(task, answer)
+        return flow.total
 
     def _land(
         self,
@@ -165,7 +211,42 @@ class Landing:
             raise answer.error
 
 
-def _drain(waiting: deque[tuple[int, Future[Accepted]]], chunk: _Chunk, *, down_to: int) -> None:
-    while len(waiting) > down_to:
-        received, judged = waiting.popleft()
-        chunk.take(received, judged.result())
+class _Flow:
+    """Takes what the gate judges, so many pages behind, and lands it in chunks."""
+
+    def __init__(self, land: Callable[[_Chunk, dt.datetime | None], LandCounts], *, in_the_gate: int) -> None:
+        self._land = land
+        self._in_the_gate = in_the_gate
+        self._waiting: deque[_Judged] = deque()
+        self._chunk = _Chunk()
+        self.total = LandCounts(0, 0, 0, 0)
+
+    def take(self, judged: _Judged) -> None:
+        """Put one more behind what is in the gate, and land what has come out."""
+        self._waiting.append(judged)
+        if len(self._waiting) >= self._in_the_gate:
+            self.drain(down_to=self._in_the_gate - 1)
+        if self._chunk.received >= CHUNK_RESOURCES:
+            self.land(0, None)
+
+    def drain(self, *, down_to: int = 0) -> None:
+        """Wait until no more than so many are in the gate."""
+        while len(self._waiting) > down_to:
+            self._chunk.take(*self._waiting.popleft()())
+
+    def land(self, remarks: int, watermark: dt.datetime | None) -> None:
+        """Land what was judged and not landed yet."""
+        self._chunk.remarks += remarks
+        self.total += self._land(self._chunk, watermark)
+        self._chunk = _Chunk()
+
+
+def _of_page(received: int, judged: Future[Accepted]) -> tuple[int, Accepted]:
+    return received, judged.result()
+
+
+def _of_lines(lines: Lines, answer: _Answer, judged: Future[AcceptedLines]) -> tuple[int, Accepted]:
+    found = judged.result()
+    lines.turned_out(found.lines, found.unreadable)
+    answer.note_issues(found.issues)
+    return found.received, found.accepted

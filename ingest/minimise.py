@@ -44,13 +44,15 @@ _LOGICAL: JsonObject = {"identifier": {}}
 class Minimised:
     """A resource's stored text, the SHA-256 of that text without meta, and what forbids using it.
 
-    Of one that `is_too_large` the text is its type and id alone; the hash is still that of all of it.
+    Of one that `is_too_large` the text is its type and id alone; the hash is still that of all of it. What
+    `has_floats` was decoded roughly: text and hash may differ from those of its true digits.
     """
 
     body: str
     content_hash: str
     issues: tuple[Issue, ...]
     is_too_large: bool = False
+    has_floats: bool = False
 
 
 def minimise(resource: Mapping[str, Any], kept: ResourceType) -> Minimised:
@@ -67,7 +69,7 @@ def minimise(resource: Mapping[str, Any], kept: ResourceType) -> Minimised:
     body = canonical({**content, "meta": meta}) if meta else text
     if len(body) > MAX_KEPT_BYTES:
         return _too_large(resource, kept, content_hash)
-    return Minimised(body, content_hash, tuple(reducer.issues))
+    return Minimised(body, content_hash, tuple(reducer.issues), has_floats=reducer.has_floats)
 
 
 def _too_large(resource: Mapping[str, Any], kept: ResourceType, content_hash: str) -> Minimised:
@@ -152,6 +154,7 @@ class _Reducer:
     def __init__(self, kept: ResourceType) -> None:
         self._kept = kept
         self.issues: list[Issue] = []
+        self.has_floats = False
 
     def resource(self, resource: Mapping[str, Any]) -> JsonObject:
         """The kept content, without meta."""
@@ -168,16 +171,19 @@ class _Reducer:
                 f"{place.path}.modifierExtension".lstrip("."), "an unknown extension may change the meaning"
             )
         found: JsonObject = {}
-        kept = place.below
+        below = place.below
         for name, child in value.items():
-            if name in kept:
-                reduced = self._value(child, kept[name]) if isinstance(child, dict | list) else child
-            elif name == "extension":
-                reduced = self._extensions(child)
-            else:
-                continue
-            if reduced is not None:
-                found[name] = reduced
+            part, kind, kept = below.get(name), type(child), child
+            if part is None:
+                if name != "extension":
+                    continue
+                kept = self._extensions(child)
+            elif kind is dict or kind is list:
+                kept = self._value(child, part)
+            elif kind is float:
+                self.has_floats = True
+            if kept is not None:
+                found[name] = kept
         return found
 
     def _value(self, value: object, place: _Place) -> object:
@@ -185,6 +191,7 @@ class _Reducer:
             return self._object(value, place) or (dict(_LOGICAL) if value.get("identifier") else None)
         if isinstance(value, list):
             return [each for each in [self._value(item, place) for item in value] if each is not None] or None
+        self.has_floats = self.has_floats or type(value) is float
         return value
 
     def _extensions(self, value: object) -> object:

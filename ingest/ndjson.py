@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.decode import JsonObject, decode_object
+from ingest.decode import JsonObject
+from ingest.lines import MAX_LINE, decoded_line
 from ingest.outcome import OutcomeIssue, issues_of
 from ingest.plan import Task
 from ingest.search import Page
@@ -20,10 +21,11 @@ from ingest.stream import BrokenStreamError, Caps, EncodingError, OversizeError,
 from mappings.errors import IncompleteError
 
 PAGE_RESOURCES = 500
-MAX_LINE = 32 * 1024 * 1024
+CHUNK_BYTES = 512 * 1024
 CAPS = Caps(wire=64 * 1024**3, decoded=64 * 1024**3)
 _STEP = 256 * 1024
 _GZIP = b"\x1f\x8b"
+_TYPE_NAME = b'"resourceType"'
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
 
 
@@ -50,6 +52,12 @@ class _Found:
     has_end_mark: bool = False
     is_cut: bool = False
 
+    def end(self, lines: bytes) -> None:
+        """Note how some lines end, of which the last that is not blank counts."""
+        told = lines.rstrip()
+        if told:
+            self.has_last_newline = b"\n" in lines[len(told) :]
+
     def is_whole(self, file: DataFile) -> bool:
         """Whether everything that was sent was read."""
         if self.is_cut or self.unreadable:
@@ -73,6 +81,37 @@ class _Page:
         return page
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Some whole lines of a file, as its bytes; whoever judges them tells how many there were."""
+
+    body: bytes
+    _found: _Found
+
+    def turned_out(self, lines: int, unreadable: int) -> None:
+        """Note how many lines there were, and of how many nothing could be read."""
+        self._found.lines += lines
+        self._found.unreadable += unreadable
+
+
+class Reading:
+    """The lines of the files that may hold resources of a type, and then whether these files are whole."""
+
+    def __init__(self, files: Iterable[DataFile], resource_type: str) -> None:
+        self._resource_type = resource_type
+        self._files = [(file, _Found()) for file in files if resource_type in file.types]
+
+    def __iter__(self) -> Iterator[Lines]:
+        for file, found in self._files:
+            for body in _Cutter(found).cut(_pieces(file.path, found)):
+                yield Lines(body, found)
+
+    def failure(self) -> IncompleteError | None:
+        """What is wrong, once all lines were read and judged."""
+        broken = sum(not found.is_whole(file) for file, found in self._files)
+        return _not_whole(broken, len(self._files), self._resource_type) if broken else None
+
+
 def pages(
     files: Sequence[DataFile], task: Task, base_url: str, server_time: dt.datetime | None
 ) -> Iterator[Page]:
@@ -93,11 +132,15 @@ def pages(
         broken += not found.is_whole(file)
     yield filling.finish(server_time)
     if broken:
-        raise IncompleteError(
-            f"{broken} of {len(chosen)} files of {name} are not whole: they are cut short, hold another "
-            "number of resources than their manifest says, or lines that are not resources.",
-            "ask the center for them again; what could be read is kept.",
-        )
+        raise _not_whole(broken, len(chosen), name)
+
+
+def _not_whole(broken: int, of: int, resource_type: str) -> IncompleteError:
+    return IncompleteError(
+        f"{broken} of {of} files of {resource_type} are not whole: they are cut short, hold another "
+        "number of resources than their manifest says, or lines that are not resources.",
+        "ask the center for them again; what could be read is kept.",
+    )
 
 
 def outcomes(files: Iterable[DataFile]) -> frozenset[OutcomeIssue]:
@@ -125,8 +168,13 @@ def types_in(path: Path) -> frozenset[str]:
     Names of files and manifests are not trusted for this; nothing is decoded yet.
     """
     found: set[bytes] = set()
-    for line, _ in _lines(_pieces(path, _Found())):
-        found.update(_TYPE.findall(line or b""))
+    for lines in _Cutter(_Found()).cut(_pieces(path, _Found())):
+        place = lines.find(_TYPE_NAME)
+        while place >= 0:
+            told = _TYPE.match(lines, place)
+            if told is not None:
+                found.add(told[1])
+            place = lines.find(_TYPE_NAME, place + 1)
     return frozenset(each.decode("ascii") for each in found)
 
 
@@ -149,10 +197,9 @@ def _decoded(line: bytes | None) -> JsonObject | None:
     if line is None:
         return None
     try:
-        resource = decode_object(line)
+        return decoded_line(line)
     except ValueError:
         return None
-    return resource if isinstance(resource.get("resourceType"), str) else None
 
 
 def _pieces(path: Path, found: _Found) -> Iterator[bytes]:
@@ -182,3 +229,47 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes | None, bool]]:
             rest += tail
     if rest or is_oversize:
         yield (None if is_oversize else bytes(rest)), False
+
+
+class _Cutter:
+    """Cuts a file into whole lines, about CHUNK_BYTES at once; a line longer than MAX_LINE is left out."""
+
+    def __init__(self, found: _Found) -> None:
+        self._found = found
+        self._rest = bytearray()
+        self._ended = 0  # where the last whole line in it ends
+        self._is_skipping = False
+
+    def cut(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._add(piece)
+            is_too_long = len(self._rest) - self._ended > MAX_LINE
+            if self._ended >= CHUNK_BYTES or (is_too_long and self._ended):
+                yield self._taken(self._ended)
+            if is_too_long:
+                self._skip()
+        if self._rest:
+            yield self._taken(len(self._rest))
+
+    def _add(self, piece: bytes) -> None:
+        if self._is_skipping:
+            _, newline, piece = piece.partition(b"\n")
+            self._is_skipping = not newline
+            self._found.has_last_newline = bool(newline)
+        if b"\n" in piece:
+            self._ended = len(self._rest) + piece.rfind(b"\n") + 1
+        self._rest += piece
+
+    def _taken(self, end: int) -> bytes:
+        lines = bytes(self._rest[:end])
+        del self._rest[:end]
+        self._ended = 0
+        self._found.end(lines)
+        return lines
+
+    def _skip(self) -> None:
+        self._found.lines += 1
+        self._found.unreadable += 1
+        self._found.has_last_newline = False
+        self._rest.clear()
+        self._is_skipping = True

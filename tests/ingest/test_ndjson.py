@@ -2,14 +2,16 @@
 
 import datetime as dt
 import gzip
+import itertools
 import json
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingest import lines as lines_of
 from ingest import ndjson
 from ingest.client import FhirClient
 from ingest.context import SyncContext
@@ -18,7 +20,7 @@ from ingest.ndjson import DataFile, outcomes, pages, types_in
 from ingest.plan import asks, cohort_task, patients_task
 from ingest.source import ByFolder
 from ingest.sync import CenterReport, sync_center
-from mappings.errors import ConfigError, IncompleteError
+from mappings.errors import ConfigError, IncompleteError, StoppedError
 from tests.ingest.bulk_place import GATE, Silent, landed
 from tests.ingest.bulk_server import deletion, issue, lines
 from tests.ingest.examples import CODE_MAP, NOW, center, chart, observation, patient, procedure
@@ -37,6 +39,7 @@ class Inbox:
     def __init__(self, folder: Path, warehouse: Warehouse) -> None:
         self.folder = folder
         self.warehouse = warehouse
+        self.is_stopping: Callable[[], bool] = bool
         folder.mkdir()
 
     def fill(self, resources: Sequence[dict[str, Any]], suffix: str = ".ndjson") -> None:
@@ -61,7 +64,7 @@ class Inbox:
 
     def context(self) -> SyncContext:
         run_id = start_run(self.warehouse, kind="sync", now=NOW, version="0", config_fingerprint="x")
-        return SyncContext(run_id, CODE_MAP, lambda: NOW, Silent(), bool, GATE)
+        return SyncContext(run_id, CODE_MAP, lambda: NOW, Silent(), self.is_stopping, GATE)
 
     def sync(self) -> CenterReport:
         told = center(NOWHERE, source=ByFolder(self.folder))
@@ -257,7 +260,8 @@ def test_a_plain_file_without_its_last_newline_is_vouched_for_by_a_count_only(in
 
 @pytest.mark.row(37)
 def test_a_gz_bomb_is_a_loss_and_costs_no_memory(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ndjson, "MAX_LINE", 100_000)
+    for module in (ndjson, lines_of):
+        monkeypatch.setattr(module, "MAX_LINE", 100_000)
     inbox.fill(everybody())
     observations = (inbox.folder / "Observation.000.ndjson").read_bytes()
     bomb = gzip.compress(observations + b'{"resourceType":"Observation","x":"' + b"0" * 300_000_000, 9)
@@ -272,7 +276,8 @@ def test_a_gz_bomb_is_a_loss_and_costs_no_memory(inbox: Inbox, monkeypatch: pyte
 def test_a_line_that_is_too_long_is_a_loss_and_leaves_the_others(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ndjson, "MAX_LINE", 5_000)
+    for module in (ndjson, lines_of):
+        monkeypatch.setattr(module, "MAX_LINE", 5_000)
     inbox.fill(everybody())
     path = inbox.folder / "Observation.000.ndjson"
     huge = lines([observation("huge", "p1") | {"note": [{"text": "x" * 6_000}]}])
@@ -280,6 +285,20 @@ def test_a_line_that_is_too_long_is_a_loss_and_leaves_the_others(
     report = inbox.sync()
     assert report.status == "incomplete"
     assert inbox.heads() == EVERYTHING
+
+
+def test_a_sync_that_is_to_stop_stops_within_a_file_and_keeps_what_it_has_read(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ndjson, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(ndjson, "_STEP", 400)
+    inbox.fill(everybody())
+    path = inbox.folder / "Observation.000.ndjson"
+    path.write_bytes(lines([observation(f"more-{number}", "p1") for number in range(99)]))
+    asked = itertools.count()
+    inbox.is_stopping = lambda: next(asked) > 50
+    assert isinstance(inbox.sync().error, StoppedError)
+    assert 20 < inbox.heads() < 99
 
 
 # --- files apart from syncs
