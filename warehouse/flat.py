@@ -30,35 +30,15 @@ from warehouse.flat_ledger import (
     stage_due,
 )
 from warehouse.flat_plan import CARRIED, BuildCenter, FlatPart, FlatTable, flat_tables
+from warehouse.flat_source import RELATION, Stored, stored_in
 from warehouse.names import with_names
 from warehouse.quarantine import ViewReject, close_due_rejects, close_view_rejects, open_view_rejects
 from warehouse.segments import require_intact
 from warehouse.touched import touch_due, touch_named_before, touch_table
 
-# Versions of one resource type at some centers, as listed by `heads`: each one's row in its segment.
-_RESOURCE = """
-WITH resource AS (
-    SELECT
-        stored.center_id,
-        center.base_url,
-        stored.resource_type,
-        stored.resource_id,
-        stored.run_id,
-        stored.content_hash,
-        stored.body,
-    FROM read_parquet($files, hive_partitioning = FALSE, filename = TRUE) AS stored
-    INNER JOIN {heads} AS head
-        ON stored.center_id = head.center_id
-        AND stored.resource_type = head.resource_type
-        AND stored.resource_id = head.resource_id
-        AND stored.filename = concat($folder, '/', head.path)
-    INNER JOIN (SELECT unnest($centers) AS center_id, unnest($base_urls) AS base_url) AS center
-        ON stored.center_id = center.center_id
-)
-"""
-_REJECTED = """
-SELECT center_id, resource_id, resource.content_hash, rejected.reason
-FROM resource INNER JOIN (
+_CONTENT = """
+SELECT center_id, resource_id, content_hash FROM ops.head
+WHERE resource_type = ? AND center_id IN (SELECT unnest(?)) AND resource_id IN (SELECT unnest(?))
 """
 # The key of a resource begins with its center. Texts are compared once, row ids find the rows thereafter.
 _STAGE_REPLACED = """
@@ -189,42 +169,46 @@ class _Update:
         """Insert the rows of what `heads` lists at these centers; returns how many."""
         if not centers:
             return 0
-        source = self._source(part, centers, heads)
-        if not source["files"]:
+        stored = self._source(part, centers, heads)
+        if not stored.relation:
             return 0
-        resource = with_names(_RESOURCE, heads=heads)
         insert = with_names("INSERT INTO {table}", table=f"flat.{part.table}")
-        statement = "\n".join([insert, resource, "SELECT * FROM (", part.view.sql, ") AS made"])
+        statement = "\n".join([insert, stored.relation, "SELECT * FROM (", part.view.sql, ") AS made"])
         try:
-            inserted: int = self._transaction.value(statement, source)
+            inserted: int = self._transaction.value(statement, stored.values)
         except WarehouseError as error:
             raise ViewError(
                 f"The view {part.table} cannot be evaluated for center "
                 f"{', '.join(center.center_id for center in centers)}. {error.message}",
                 f"Correct {part.table}.json: the center's own in its folder views, or the shipped one.",
             ) from None
-        self._open_rejects(part, resource, source)
+        self._open_rejects(part, stored)
         return inserted
 
-    def _source(self, part: FlatPart, centers: Sequence[BuildCenter], heads: str) -> dict[str, object]:
-        """The values bound in `_RESOURCE`; the segments are verified before they are read."""
-        center_ids = [center.center_id for center in centers]
-        paths = paths_of(self._transaction, heads, part.view.resource, center_ids)
+    def _source(self, part: FlatPart, centers: Sequence[BuildCenter], heads: str) -> Stored:
+        """Where the versions that `heads` lists are; the segments are verified before they are read."""
+        base_urls = {center.center_id: center.base_url for center in centers}
+        paths = paths_of(self._transaction, heads, part.view.resource, list(base_urls))
         require_intact(self._transaction, self._folder, set(paths) - self._verified)
         self._verified.update(paths)
-        return {
-            "files": [f"{self._folder}/{path}" for path in paths],
-            "folder": str(self._folder),
-            "centers": center_ids,
-            "base_urls": [center.base_url for center in centers],
-        }
+        return stored_in(self._transaction, self._folder, heads, paths, base_urls)
 
-    def _open_rejects(self, part: FlatPart, resource: str, source: Mapping[str, object]) -> None:
-        statement = "\n".join(
-            [resource, _REJECTED, part.view.rejects_sql, ") AS rejected USING (center_id, resource_id)"]
-        )
-        rows = self._transaction.rows(statement, source)
-        rejects = [ViewReject(table=part.table, resource_type=part.view.resource, **row) for row in rows]
+    def _open_rejects(self, part: FlatPart, stored: Stored) -> None:
+        rejected = self._transaction.rows(f"{stored.relation}\n{part.view.rejects_sql}", stored.values)
+        if not rejected:
+            return
+        ids = [row["resource_id"] for row in rejected]
+        contents = self._transaction.rows(_CONTENT, [part.view.resource, part.center_ids, ids])
+        hashes = {(row["center_id"], row["resource_id"]): row["content_hash"] for row in contents}
+        rejects = [
+            ViewReject(
+                **row,
+                content_hash=hashes[row["center_id"], row["resource_id"]],
+                table=part.table,
+                resource_type=part.view.resource,
+            )
+            for row in rejected
+        ]
         open_view_rejects(self._transaction, self._run_id, rejects)
 
 
@@ -253,7 +237,7 @@ def _fingerprint(table: FlatTable, part: FlatPart) -> str:
     """SHA-256 over everything but the resources and the base URL that a part's rows depend on."""
     columns = [[column.name, column.sql_type, column.description] for column in table.columns]
     view = [part.view.resource, part.view.sql, part.view.rejects_sql, columns]
-    text = json.dumps([*view, CARRIED, _RESOURCE, duckdb.__version__])
+    text = json.dumps([*view, CARRIED, *RELATION, duckdb.__version__])
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 

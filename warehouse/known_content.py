@@ -57,6 +57,14 @@ class KnownContent:
             return current_hashes(self._warehouse, self._center_id, resource_type, resource_ids)
         return held.hashes(resource_ids)
 
+    def is_any(self, resource_type: str) -> bool:
+        """Whether any resource of the type is known."""
+        found = self._warehouse.rows(
+            "SELECT 1 FROM ops.head WHERE center_id = ? AND resource_type = ? LIMIT 1",
+            [self._center_id, resource_type],
+        )
+        return bool(found)
+
     def _read(self, resource_type: str) -> "_Held":
         columns = self._warehouse.columns(_EVERYTHING, [self._center_id, resource_type])
         order = np.argsort(columns["id"])

@@ -3,10 +3,10 @@
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Landed:
+class Landed(NamedTuple):
     """One accepted resource: `body` is its minimised JSON text, `last_updated` an aware instant."""
 
     resource_type: str
