@@ -86,6 +86,7 @@ def _settings(scratch: Path, master: str) -> dict[str, str]:
         "spark.executor.extraJavaOptions": java,
         "spark.eventLog.enabled": "false",
         "spark.local.dir": str(folders["local"]),
+        "spark.sql.analyzer.maxIterations": "1000",  # a view with `repeat` nests deep
         "spark.sql.ansi.enabled": "true",
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
