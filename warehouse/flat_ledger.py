@@ -20,8 +20,8 @@ _PLANNED = """
 CREATE OR REPLACE TEMP TABLE flat_planned AS
 SELECT unnest($centers) AS center_id, unnest($resource_types) AS resource_type
 """
-# A segment is of one center and type. Two sets of as many of its resources whose hashes add up to the same
-# are the same set: quicker told than joined. Few segments differ, so few heads are left to be joined.
+# A segment is of one center and type and gains no head once it is written: of what the flat tables took from
+# it, heads can only have left. So as many are the same ones, and quicker counted than joined.
 _DIFFERING = """
 CREATE OR REPLACE TEMP TABLE flat_differing AS
 WITH current AS (
@@ -30,7 +30,6 @@ WITH current AS (
         any_value(center_id) AS center_id,
         any_value(resource_type) AS resource_type,
         count(*) AS heads,
-        sum(hash(resource_id)) AS hashes,
     FROM ops.head GROUP BY path
 ),
 
@@ -39,22 +38,23 @@ wanted AS (
         ON current.center_id = planned.center_id AND current.resource_type = planned.resource_type
 ),
 
-held AS (SELECT path, count(*) AS heads, sum(hash(resource_id)) AS hashes FROM ops.flat_head GROUP BY path)
+held AS (SELECT path, count(*) AS heads FROM ops.flat_head GROUP BY path)
 
 SELECT path, wanted.path IS NOT NULL AS is_wanted FROM wanted FULL OUTER JOIN held USING (path)
-WHERE wanted.heads IS DISTINCT FROM held.heads OR wanted.hashes IS DISTINCT FROM held.hashes
+WHERE wanted.heads IS DISTINCT FROM held.heads
 """
 _STAGE_DUE = """
 CREATE OR REPLACE TEMP TABLE flat_due AS
 WITH wanted AS (FROM ops.head SEMI JOIN (FROM flat_differing WHERE is_wanted) USING (path)),
 
-held AS (FROM ops.flat_head SEMI JOIN flat_differing USING (path))
+held AS (SELECT rowid AS held_row, * FROM ops.flat_head SEMI JOIN flat_differing USING (path))
 
 SELECT
     coalesce(wanted.center_id, held.center_id) AS center_id,
     coalesce(wanted.resource_type, held.resource_type) AS resource_type,
     coalesce(wanted.resource_id, held.resource_id) AS resource_id,
     wanted.path,
+    held.held_row,
 FROM wanted
 FULL OUTER JOIN held
     ON wanted.center_id = held.center_id
@@ -64,17 +64,13 @@ WHERE wanted.path IS DISTINCT FROM held.path
 """
 _NOTHING_DUE = """
 CREATE OR REPLACE TEMP TABLE flat_due AS
-SELECT center_id, resource_type, resource_id, path FROM ops.flat_head LIMIT 0
+SELECT center_id, resource_type, resource_id, path, rowid AS held_row FROM ops.flat_head LIMIT 0
 """
 _COUNT_DUE = """
 SELECT center_id, resource_type, count(path) AS changed, count(*) - count(path) AS gone
 FROM flat_due GROUP BY ALL
 """
-_FORGET = """
-DELETE FROM ops.flat_head AS held USING flat_due AS due
-WHERE held.center_id = due.center_id AND held.resource_type = due.resource_type
-    AND held.resource_id = due.resource_id
-"""
+_FORGET = "DELETE FROM ops.flat_head WHERE rowid IN (SELECT held_row FROM flat_due)"
 _HOLD = """
 INSERT INTO ops.flat_head BY NAME
 SELECT center_id, resource_type, resource_id, path FROM flat_due WHERE path IS NOT NULL

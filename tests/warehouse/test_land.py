@@ -1,6 +1,7 @@
 """Landing: what becomes current, what is kept, and that a unit is one thing or nothing."""
 
 import datetime as dt
+import random
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from landing_examples import NOON, Commits, a_run, at, patient, refused, unit
 
 from mappings.errors import ConfigError, WarehouseError
 from warehouse.connection import Transaction, Warehouse
+from warehouse.departures import Deletion, DepartureLimit, delete
 from warehouse.land import Covered, LandCounts, Landed, Unit, coverage, land, members
 from warehouse.names import with_names
 from warehouse.segments import require_intact
@@ -364,3 +366,42 @@ def test_a_process_killed_while_landing_loses_nothing_it_acknowledged(
             require_intact(transaction, folder)
         land(warehouse, unit(a_run(warehouse), patient("after")))
         assert set(current(warehouse)) == landed | {"after"}
+
+
+def _heads(warehouse: Warehouse) -> dict[str, set[str]]:
+    """The current resources of each segment."""
+    found: dict[str, set[str]] = {}
+    for head in warehouse.rows("SELECT path, resource_id FROM ops.head"):
+        found.setdefault(head["path"], set()).add(head["resource_id"])
+    return found
+
+
+def test_a_segment_gains_no_head_once_it_is_written(warehouse: Warehouse) -> None:
+    """The flat tables rely on it: as many heads of a segment as they took from it are the same ones.
+
+    Same and changed content, later, earlier and unnumbered versions, versions set back, deletions, returns.
+    """
+    chance = random.Random(20261126)  # noqa: S311 -- no secret
+    held: dict[str, set[str]] = {}
+    moved = 0
+    for hours in range(150):
+        run_id = a_run(warehouse)
+        ids = chance.sample([f"p{number}" for number in range(12)], chance.randrange(1, 8))
+        if chance.random() < 0.3:
+            gone = Deletion(run_id, "a", "Patient", ids, at(hours))
+            delete(warehouse, gone, DepartureLimit(100.0, is_lifted=True))
+        else:
+            at_hours = max(0, hours - chance.choice([0, 0, 0, 5]))
+            version = chance.choice([str(at_hours), None])
+            content = [chance.choice(["male", "female"]) for _ in ids]
+            sent = [
+                patient(each, version=version, hours=at_hours, gender=gender)
+                for each, gender in zip(ids, content, strict=True)
+            ]
+            land(warehouse, unit(run_id, *sent, set_back=chance.choice([(), ids])))
+        for path, heads in _heads(warehouse).items():
+            assert heads <= held.setdefault(path, heads), path
+            moved += heads < held[path]
+    returned = len(warehouse.rows("SELECT * FROM ops.departure WHERE back_run_id IS NOT NULL"))
+    assert moved > 100
+    assert returned > 20
