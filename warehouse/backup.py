@@ -178,14 +178,21 @@ def state_numbers(place: Path) -> list[int]:
 
 def copy_durably(source: Path, target: Path) -> str:
     """Copy a file in one step, synced to the disk; returns the SHA-256 of what was read."""
-    digest, staging = hashlib.sha256(), target.with_name(f"{target.name}.copying")
+    staging = target.with_name(f"{target.name}.copying")
+    found = copy_aside(source, staging)
+    staging.replace(target)
+    sync_to_disk(target.parent)
+    return found
+
+
+def copy_aside(source: Path, staging: Path) -> str:
+    """Copy a file, synced to the disk, under a name that nobody reads; returns its SHA-256."""
+    digest = hashlib.sha256()
     with source.open("rb") as read, staging.open("wb") as written:
         while chunk := read.read(_CHUNK):
             digest.update(chunk)
             written.write(chunk)
     sync_to_disk(staging)
-    staging.replace(target)
-    sync_to_disk(target.parent)
     return digest.hexdigest()
 
 

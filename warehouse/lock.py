@@ -13,8 +13,8 @@ from typing import Literal
 from mappings.errors import WarehouseBusyError
 from warehouse.disk import disk_errors
 
-Purpose = Literal["run", "serve"]
-FILES: Mapping[Purpose, str] = {"run": "lock", "serve": "serve.lock"}
+Purpose = Literal["run", "serve", "lake export"]
+FILES: Mapping[Purpose, str] = {"run": "lock", "serve": "serve.lock", "lake export": "lake.lock"}
 
 
 class FolderLock:
@@ -30,7 +30,7 @@ class FolderLock:
     def acquire(cls, folder: Path, purpose: Purpose = "run") -> "FolderLock":
         """Take the lock at once or raise WarehouseBusyError; never waits.
 
-        A `serve` locks a file of its own: between its nights others may work on the warehouse.
+        A `serve` and a lake export lock files of their own: others may work on the warehouse meanwhile.
         """
         path = folder / FILES[purpose]
         with disk_errors(f"The warehouse cannot be locked by {path}"):

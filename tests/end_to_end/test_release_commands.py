@@ -66,6 +66,44 @@ def test_an_export_is_warned_of_and_noted(copied: Study, tmp_path: Path) -> None
     assert cryocohort(copied, "export", str(tmp_path / "tables")).returncode == 10
 
 
+def test_a_lake_has_raw_resources_only_when_asked_and_is_warned_of_and_noted(
+    copied: Study, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    ended = cryocohort(copied, "export", "--lake", str(lake))
+    assert ended.returncode == 0, ended.stderr
+    assert b"Raw resources were left out" in ended.stdout
+    assert not (lake / "raw").exists()
+    ended = cryocohort(copied, "export", "--lake", str(lake), "--with-raw")
+    assert ended.returncode == 0, ended.stderr
+    assert b"(PHI)" in ended.stderr
+    manifest = json.loads((lake / "manifest.json").read_text())
+    assert (manifest["release"], manifest["holds_raw"]) == (1, True)
+    assert {center["center_id"]: center["fhir_version"] for center in manifest["centers"]} == {
+        "a": "R4",
+        "b": "R5",
+    }
+    counted = sum(entry["rows"] for entry in manifest["files"].values() if entry["kind"] == "heads")
+    assert [{"heads": counted}] == copied.work("SELECT count(*) AS heads FROM ops.head")
+    noted = copied.work("SELECT details FROM ops.audit WHERE action = 'export' ORDER BY number")
+    assert [json.loads(entry["details"])["rows"] for entry in noted] == ["release", "raw and release"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["x", "--lake", "y"], ["x", "--with-raw"], ["--lake", "y", "--audience", "shared"]],
+    ids=lambda arguments: " ".join(arguments) or "nothing",
+)
+def test_an_export_without_one_clear_target_is_wrong_usage(copied: Study, arguments: list[str]) -> None:
+    assert cryocohort(copied, "export", *arguments).returncode == 2
+
+
+def test_a_lake_within_the_warehouse_is_refused(copied: Study) -> None:
+    inside = copied.settings.warehouse_folder / "shared"
+    assert cryocohort(copied, "export", "--lake", str(inside)).returncode == 10
+    assert not inside.exists()
+
+
 def test_what_is_shared_has_no_row_of_a_patient_and_no_small_count(copied: Study, tmp_path: Path) -> None:
     folder = tmp_path / "figures"
     ended = cryocohort(copied, "export", str(folder), "--audience", "shared")
