@@ -101,16 +101,31 @@ def refresh(
             help="Publish although CENTER has another pseudonymization key than before; may be repeated.",
         ),
     ] = None,
+    engine: Annotated[
+        Literal["duckdb", "spark"], typer.Option(help="What makes core tables, cohorts and metrics.")
+    ] = "duckdb",
+    master: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Spark's master. Default: this machine, warehouse.threads cores."),
+    ] = None,
 ) -> None:
-    """Build the tables, run the checks, compute the metrics and publish a release."""
+    """Build the tables, run the checks, compute the metrics and publish a release.
+
+    Example: cryocohort refresh --engine spark --master spark://head:7077
+    """
     from service.cli_output import show_refresh, shown_progress
+    from service.engine import spark_place
     from service.nightly import refresh_night
     from service.notify import told
 
+    if master is not None and engine != "spark":
+        raise typer.BadParameter("--master is for --engine spark")
     settings, stop = read_settings(config), threading.Event()
+    accepted = frozenset(accept_key or ())
     with told(settings, "refresh", now, stop.is_set):
+        spark = spark_place(settings, master) if engine == "spark" else None
         with shown_progress() as progress:
-            report = refresh_night(night(settings, progress, stop), frozenset(accept_key or ()))
+            report = refresh_night(night(settings, progress, stop), accepted, spark)
         show_refresh(report)
 
 

@@ -33,6 +33,7 @@ from outcomes.refresh import refresh
 from outcomes.report.facts import read_published
 from outcomes.report.page import write_report
 from outcomes.results import MetricResult
+from service.engine import engine_for
 from service.run import LedgerRun, Night, ledger_run, open_warehouse
 from service.settings import Settings
 from service.study import (
@@ -49,6 +50,7 @@ from service.study import (
 )
 from warehouse.build import BuiltTable, build, build_flat
 from warehouse.connection import Warehouse
+from warehouse.engines.session import SparkPlace
 from warehouse.health import quarantine_shares
 from warehouse.mart import open_mart
 from warehouse.publish import Release, publish, require_known_keys
@@ -128,16 +130,19 @@ def sync_night(night: Night, demand: ReconcileDemand | None = None) -> SyncRepor
     return SyncReport(run.run_id, centers, mapped, view_error)
 
 
-def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> RefreshReport:
+def refresh_night(
+    night: Night, accepted_keys: frozenset[str] = frozenset(), spark: SparkPlace | None = None
+) -> RefreshReport:
     """Build, check, compute and publish from what has landed; raises FatalCheckError when withheld.
 
+    Core tables, cohorts and the rows of the metrics are made on `spark` where it is named, else by DuckDB.
     Raises ConfigError when a center's pseudonymization key has changed and is not among `accepted_keys`.
     """
     settings = night.settings
     with open_warehouse(settings) as warehouse, ledger_run(night, warehouse, "refresh") as run:
         release_input = publish_input(settings, run.run_id, night.clock())
         require_known_keys(warehouse, release_input, accepted_keys)
-        tables, results = _build_and_compute(settings, warehouse, run)
+        tables, results = _build_and_compute(settings, warehouse, run, spark)
         with run.steps.step("check") as step:
             checks = run_checks(warehouse, run.run_id)
             step.made = len(checks)
@@ -152,15 +157,16 @@ def refresh_night(night: Night, accepted_keys: frozenset[str] = frozenset()) -> 
 
 
 def _build_and_compute(
-    settings: Settings, warehouse: Warehouse, run: LedgerRun
+    settings: Settings, warehouse: Warehouse, run: LedgerRun, spark: SparkPlace | None
 ) -> tuple[Sequence[BuiltTable], Sequence[MetricResult]]:
     """The tables and every figure of them, in one transaction: a reader finds both of a run, or neither."""
-    with warehouse.transaction() as transaction:
+    folder = warehouse.folder
+    with warehouse.transaction() as transaction, engine_for(transaction, folder, spark) as engine:
         with run.steps.step("build") as step:
-            tables = build(transaction, build_input(settings, run.run_id), folder=warehouse.folder)
+            tables = build(transaction, build_input(settings, run.run_id), folder=folder, engine=engine)
             step.made = _made(tables)
         with run.steps.step("compute") as step:
-            results = refresh(transaction, run.run_id)
+            results = refresh(transaction, run.run_id, engine)
             trace_run(transaction, run.run_id, tables_to_trace(), version=product_version())
             step.made = len(results)
     return tables, results

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mappings.errors import ConfigError
-from warehouse.engines.session import require_spark, spark_session
+from warehouse.engines.session import SparkPlace, require_spark, spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-MASTER = "local[2]"
+PLACE = SparkPlace("local[2]", "2GB")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,5 +46,5 @@ def has_spark() -> None:
 @pytest.fixture(scope="session")
 def spark(has_spark: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     """A session as a refresh has it, on two cores."""
-    with spark_session(tmp_path_factory.mktemp("spark"), MASTER) as session:
+    with spark_session(tmp_path_factory.mktemp("spark"), PLACE) as session:
         yield session

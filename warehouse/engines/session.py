@@ -6,10 +6,12 @@ web page and event log too, and of its errors only the condition's name goes on.
 
 import logging
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,6 @@ from warehouse.private import private_files
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-LOCAL = "local[*]"
 _SILENT = "status = off\nrootLogger.level = off\n"
 # What pyspark itself logs, in Python, before it raises.
 _LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "py4j")
@@ -40,31 +41,40 @@ def require_spark() -> None:
         )
 
 
-@contextmanager
-def spark_session(
-    scratch: Path, master: str = LOCAL, more: Mapping[str, str] | None = None
-) -> Iterator["SparkSession"]:
-    """A session on `master` that writes only below `scratch`, an existing private folder.
+@dataclass(frozen=True, slots=True)
+class SparkPlace:
+    """Where Spark runs: its master's URL (`local[2]` is this machine), and the memory of the process here.
 
-    `more` are settings of Spark beyond ours. Raises ConfigError when Spark does not start. One at a time in a
-    process.
+    `memory` is a number of MB or GB, written as in `2GB`.
+    """
+
+    master: str
+    memory: str
+
+
+@contextmanager
+def spark_session(scratch: Path, place: SparkPlace) -> Iterator["SparkSession"]:
+    """A session that writes only below `scratch`, an existing private folder; one at a time in a process.
+
+    Raises ConfigError when Spark does not start.
     """
     from pyspark import SparkConf, SparkContext
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
-    conf = SparkConf().setMaster(master).setAppName("cryocohort")
-    conf.setAll([*_settings(scratch, master).items(), *(more or {}).items()])
+    conf = SparkConf().setMaster(place.master).setAppName("cryocohort")
+    conf.setAll(list(_settings(scratch, place).items()))
     _silence()
+    gateway = None
     try:
         # Java is started here and not by pyspark, so that its output can be thrown away and it can be ended.
         with private_files():
             gateway = launch_gateway(conf, {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL})
             session = SparkSession(SparkContext(conf=conf, gateway=gateway))
     except Exception as error:
-        _end_java(SparkContext, locals().get("gateway"))
+        _end_java(SparkContext, gateway)
         raise ConfigError(
-            f"Spark could not be started on {master} ({condition(error)}).",
+            f"Spark could not be started on {place.master} ({condition(error)}).",
             "Check that Java is 17 or newer and that this machine reaches the master named by --master.",
         ) from None
     try:
@@ -74,7 +84,7 @@ def spark_session(
         _end_java(SparkContext, gateway)
 
 
-def _settings(scratch: Path, master: str) -> dict[str, str]:
+def _settings(scratch: Path, place: SparkPlace) -> dict[str, str]:
     silent = scratch / "log4j2.properties"
     silent.write_text(_SILENT, encoding="utf-8")
     folders = {name: scratch / name for name in ("local", "tables", "tmp")}
@@ -82,6 +92,7 @@ def _settings(scratch: Path, master: str) -> dict[str, str]:
         folder.mkdir(mode=0o700, exist_ok=True)
     java = f"-Dlog4j2.configurationFile={silent} -XX:-UsePerfData"
     settings = {
+        "spark.driver.memory": place.memory.removesuffix("B").lower(),
         "spark.driver.extraJavaOptions": f"{java} -Djava.io.tmpdir={folders['tmp']}",
         "spark.executor.extraJavaOptions": java,
         "spark.eventLog.enabled": "false",
@@ -95,16 +106,16 @@ def _settings(scratch: Path, master: str) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
-    return settings | (_on_this_machine() if master.startswith("local") else {})
+    return settings | (_on_this_machine(place.master) if place.master.startswith("local") else {})
 
 
-def _on_this_machine() -> dict[str, str]:
+def _on_this_machine(master: str) -> dict[str, str]:
     """No port that another machine reaches, and no more parts than there are cores to work on them."""
-    cores = str(os.cpu_count() or 1)
+    told = re.fullmatch(r"local\[(\d+).*\]", master)
     return {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.sql.shuffle.partitions": cores,
+        "spark.sql.shuffle.partitions": told[1] if told else str(os.cpu_count() or 1),
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from warehouse.connection import Transaction
 from warehouse.engines.dialect import parse
 from warehouse.engines.recursion import Recursion
-from warehouse.engines.session import LOCAL, require_spark, spark_errors, spark_session
+from warehouse.engines.session import SparkPlace, require_spark, spark_errors, spark_session
 from warehouse.names import literal, with_names
 from warehouse.private import private_files
 from warehouse.scope import tables_read
@@ -28,7 +28,7 @@ _SCRATCH = "spark"
 
 
 @contextmanager
-def spark_engine(transaction: Transaction, folder: Path, master: str = LOCAL) -> Iterator["SparkEngine"]:
+def spark_engine(transaction: Transaction, folder: Path, place: SparkPlace) -> Iterator["SparkEngine"]:
     """Spark for the statements of one transaction on the warehouse in `folder`; ended with the block.
 
     Its files lie in a folder of the warehouse that is removed afterwards. On a cluster every machine must see
@@ -41,7 +41,7 @@ def spark_engine(transaction: Transaction, folder: Path, master: str = LOCAL) ->
     try:
         with private_files():
             scratch.mkdir(mode=0o700)
-        with spark_session(scratch, master) as session:
+        with spark_session(scratch, place) as session:
             yield SparkEngine(session, transaction, scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,32 @@
+"""Which engine runs the statements of a refresh: DuckDB in this process, or Spark where it was asked for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.settings import Settings
+from warehouse.connection import Transaction
+from warehouse.engines.engine import Engine
+from warehouse.engines.session import SparkPlace, require_spark
+
+
+def spark_place(settings: Settings, master: str | None) -> SparkPlace:
+    """Spark on `master`, or on this machine with the cores and the memory that DuckDB may use.
+
+    Raises ConfigError when Spark or Java is missing.
+    """
+    require_spark()
+    place = settings.file.warehouse
+    return SparkPlace(master or f"local[{place.threads}]", place.memory_limit)
+
+
+@contextmanager
+def engine_for(transaction: Transaction, folder: Path, place: SparkPlace | None) -> Iterator[Engine | None]:
+    """The engine of one transaction on the warehouse in `folder`; None is the transaction itself."""
+    if place is None:
+        yield None
+        return
+    from warehouse.engines.spark import spark_engine  # noqa: PLC0415 -- an extra
+
+    with spark_engine(transaction, folder, place) as engine:
+        yield engine
