@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-properties test-servers test-browser soak lint format docs bench lock
+.PHONY: help demo test test-properties test-servers test-browser test-spark soak lint format docs bench lock
 
 help:
 	@echo "make demo    two FHIR servers, one night, every figure of the paper"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-properties  random nights, mutants, failing requests and statements, kills"
 	@echo "make test-servers  whole nights against HAPI and Medplum (Java 17, Maven, Node)"
 	@echo "make test-browser  the report in Chromium, with axe-core (Chromium, chromedriver, npm)"
+	@echo "make test-spark  the same figures on DuckDB and on Spark (Java 17)"
 	@echo "make soak    1,000 kills, 400 nights, every fault in every way (about an hour)"
 	@echo "make lint    ruff, mypy, import-linter, sqlfluff"
 	@echo "make docs    docs/reference/ anew from the product"
@@ -32,6 +33,9 @@ test-servers: $(VENV)/.dev
 
 test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/browser -m browser
+
+test-spark: $(VENV)/.spark
+	$(BIN)/python -m pytest tests/spark -m spark
 
 soak: $(VENV)/.dev
 	CRYOCOHORT_SEED=$${CRYOCOHORT_SEED:-$$(date +%s)} CRYOCOHORT_EXAMPLES=200 $(BIN)/python -m pytest tests/properties -m soak
@@ -64,6 +68,7 @@ lock: $(VENV)/.dev
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra report --group dev $(LOCK) -o requirements/dev.lock
 	$(BIN)/uv pip compile pyproject.toml --extra report -c requirements/dev.lock $(LOCK) -o requirements/runtime.lock
+	$(BIN)/uv pip compile pyproject.toml --extra spark -c requirements/dev.lock $(LOCK) -o requirements/spark.lock
 	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile - -c requirements/dev.lock $(LOCK) -o requirements/build.lock
 	echo 'duckdb>=1.5,<1.6' | $(BIN)/uv pip compile - $(LOCK) -o requirements/duckdb-1.5.lock
 
@@ -81,4 +86,8 @@ $(VENV)/.runtime: pyproject.toml requirements/build.lock requirements/runtime.lo
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	$(PIP) install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/.spark: requirements/spark.lock $(VENV)/.dev
+	$(PIP) install --quiet --require-hashes -r requirements/spark.lock
 	@touch $@

@@ -48,15 +48,16 @@ chance AS (
 coded AS (
     SELECT
         chance.*, patient.resource_id AS patient_id,
-        CASE WHEN kind < 70 THEN '2951-2' ELSE '72514-3' END AS code,
+        CASE WHEN kind < 88 THEN '2951-2' ELSE '72514-3' END AS code,
         CASE
-            WHEN kind < 70 THEN concat('"valueQuantity":{{"code":"mmol/L","value":', 120 + score, '}}')
-            WHEN kind < 85 THEN concat('"valueQuantity":{{"code":"{{score}}","value":', score, '}}')
-            WHEN kind < 97 THEN concat('"valueInteger":', score)
+            WHEN kind < 88 THEN concat('"valueQuantity":{{"code":"mmol/L","value":', 120 + score, '}}')
+            WHEN kind < 94 THEN concat('"valueQuantity":{{"code":"{{score}}","value":', score, '}}')
+            WHEN kind < 98 THEN concat('"valueInteger":', score)
             ELSE '"valueCodeableConcept":{{"coding":[{{"code":"LA6113-0","system":"http://loinc.org"}}]}}'
         END AS value,
-        CASE WHEN kind % 5 = 0 THEN '' ELSE concat('T', lpad(CAST(hour AS VARCHAR), 2, '0'), ':30:00+02:00') END
-            AS time
+        CASE
+            WHEN kind % 5 > 0 THEN concat('T', lpad(CAST(hour AS VARCHAR), 2, '0'), ':30:00+02:00') ELSE ''
+        END AS time
     FROM chance INNER JOIN patient ON chance.patient_number = patient.number
 ),
 
@@ -64,8 +65,9 @@ written AS (
     SELECT
         concat('made-', number) AS resource_id,
         concat(
-            '{{"code":{{"coding":[{{"code":"', code, '","system":"http://loinc.org"}}]}},"effectiveDateTime":"', day,
-            time, '","id":"made-', number, '","resourceType":"Observation","status":"final",',
+            '{{"code":{{"coding":[{{"code":"', code, '","system":"http://loinc.org"}}]}},',
+            '"effectiveDateTime":"', day, time, '","id":"made-', number, '","resourceType":"Observation",',
+            '"status":"final",',
             '"subject":{{"reference":"Patient/', patient_id, '-', copy, '"}},', value, '}}'
         ) AS body
     FROM coded
@@ -97,8 +99,11 @@ def grow(warehouse: Warehouse, growth: Growth) -> None:
             copies = _COPIES.format(types=_TYPES, copies=growth.copies, **names)
             _land(warehouse, transaction, (kind["center_id"], kind["resource_type"], NUMBER), copies)
         for center_id in ("a", "b"):
-            names = {"center": literal(center_id), "copies": growth.copies, "observations": growth.observations}
-            _land(warehouse, transaction, (center_id, "Observation", NUMBER + 1), _OBSERVATIONS.format(**names))
+            sizes = {"copies": growth.copies, "observations": growth.observations}
+            names = {"center": literal(center_id), **sizes}
+            _land(
+                warehouse, transaction, (center_id, "Observation", NUMBER + 1), _OBSERVATIONS.format(**names)
+            )
         transaction.execute("DROP TABLE grown_from")
 
 
@@ -108,7 +113,8 @@ def _land(warehouse: Warehouse, transaction: Transaction, place: tuple[str, str,
     target = warehouse.folder / path
     transaction.execute(f"COPY ({rows}) TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)")
     transaction.execute(
-        "INSERT INTO ops.head BY NAME SELECT * EXCLUDE (body), $path AS path FROM read_parquet($file, hive_partitioning = FALSE)",
+        "INSERT INTO ops.head BY NAME SELECT * EXCLUDE (body), $path AS path "
+        "FROM read_parquet($file, hive_partitioning = FALSE)",
         {"path": path, "file": str(target)},
     )
     segment = {"run_id": 1, "center_id": center_id, "resource_type": resource_type, "path": path}

@@ -9,9 +9,7 @@ import duckdb
 import pytest
 import sqlglot
 
-from mappings.errors import WarehouseError
 from warehouse.engines.dialect import to_spark
-from warehouse.engines.session import spark_errors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -162,13 +160,3 @@ def test_it_is_the_mending_that_does_it(spark: "SparkSession", name: str) -> Non
     """A fix-up that a newer sqlglot makes needless is noticed here, and can go."""
     sql, expected = CASES[name]
     assert judged(spark, sql) == expected
-
-
-def test_a_statement_that_fails_tells_no_value(
-    spark: "SparkSession", capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(WarehouseError) as told, spark_errors():
-        spark.sql("SELECT CAST(x AS INT) FROM VALUES ('Erika Mustermann') AS t (x)").collect()
-    assert "CAST_INVALID_INPUT" in told.value.message
-    out = "".join([str(told.value), *capfd.readouterr()])
-    assert "Mustermann" not in out

@@ -1,0 +1,43 @@
+"""Sessions in a process of their own: a master that is none, and a session after it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.spark
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from mappings.errors import ConfigError
+from warehouse.engines.session import SparkPlace, spark_session
+
+scratch = Path(sys.argv[1])
+try:
+    with spark_session(scratch / "bad", SparkPlace("nonsense://x", "1GB")):
+        print("started")
+except ConfigError as told:
+    print(told.message, "|", told.next_step)
+with spark_session(scratch / "good", SparkPlace("local[1]", "1GB")) as session:
+    print(session.sql("SELECT 41 + 1 AS x").collect()[0].x)
+"""
+
+
+def test_a_bad_master_is_told_and_the_next_session_starts(has_spark: None, tmp_path: Path) -> None:
+    for name in ("bad", "good"):
+        (tmp_path / name).mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    told, answer = done.stdout.splitlines()
+    assert "Spark could not be started on nonsense://x" in told
+    assert "--master" in told
+    assert answer == "42"
+    assert "WARN" not in done.stderr
