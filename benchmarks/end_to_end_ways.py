@@ -61,7 +61,7 @@ def ours_without_gate(folder: Path, out: Path) -> Steps:
 
     ingest.accept.judge = lambda *_: []  # type: ignore[assignment]
     ingest.accept.is_surely_valid = lambda *_: True  # type: ignore[assignment]
-    with GatePool(1, in_place=sys.maxsize) as gate:
+    with GatePool(1, in_place=sys.maxsize, read_in_place=sys.maxsize) as gate:
         return _night(folder, out, gate)
 
 

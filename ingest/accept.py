@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.center import FhirVersion
-from ingest.decode import JsonObject
+from ingest.decode import JsonObject, has_long_number
 from ingest.gate import Issue, has_id, judge
 from ingest.instant import instant
 from ingest.minimise import Minimised, minimise
@@ -76,12 +76,14 @@ class Gate:
         else:
             self._land(resource, minimised)
 
-    def take_ordinary(self, rough: JsonObject) -> bool:
-        """Land a resource as `decode_roughly` gives it, if it is plain that `take` would; whether it did."""
+    def take_ordinary(self, rough: JsonObject, text: bytes) -> bool:
+        """Land what `decode_roughly` makes of a text, if it is plain that `take` would; whether it did."""
         minimised = minimise(rough, self._task.ask.resource_type)
         if minimised.issues or minimised.has_floats:
             return False
-        if not self._is_known(rough, minimised) and not is_surely_valid(rough, self._fhir_version):
+        # What is surely valid has no floats at all; what is known may have some that nobody keeps.
+        is_known = self._is_known(rough, minimised) and not has_long_number(text)
+        if not is_known and not is_surely_valid(rough, self._fhir_version):
             return False
         if self._task.query.lacks_patient(rough, self._base_url):
             return False

@@ -8,7 +8,7 @@ from ingest.center import Center
 from ingest.context import SyncContext, UnitLanded
 from ingest.id_pass import require_going_on
 from ingest.landing import Landing
-from ingest.ndjson import DataFile, Reading
+from ingest.ndjson import DataFile, Reading, size_of
 from ingest.plan import COHORT, Ask, Task, asks, cohort_task, patients_task
 from ingest.tally import Tally
 from mappings.errors import IncompleteError, StoppedError
@@ -97,6 +97,7 @@ class ExportLanding:
 
     def read_cohort(self, taken: Taken) -> None:
         """Find the cohort's procedures and, by them, its patients."""
+        self.context.gate.expect(size_of(taken.files))
         self._land_all(taken, [cohort_task(self.center, ask, {}) for ask in self.cohort_asks])
 
     def read_patients(self, taken: Taken, patients: Mapping[str, Sequence[str]]) -> None:

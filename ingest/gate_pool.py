@@ -68,6 +68,12 @@ class GatePool:
             self._pool.shutdown(wait=True, cancel_futures=True)
             gc.unfreeze()
 
+    def expect(self, size: int) -> None:
+        """So many bytes of resources are coming: where that is a flood, let the workers start at once."""
+        with self._lock:
+            if size > self._read_in_place:
+                self._started()
+
     def submit(
         self,
         resources: Sequence[JsonObject],
@@ -108,9 +114,9 @@ class GatePool:
     def _pool_for(self, resources: int) -> ProcessPoolExecutor | None:
         with self._lock:
             self._in_place -= resources
-            if self._in_place >= 0 or resources == 0:
-                return None
-            return self._started()
+            if self._in_place < 0 < resources:
+                return self._started()
+            return self._ready()
 
     def _pool_for_bytes(self, size: int) -> ProcessPoolExecutor | None:
         """The workers if they are worth it and have started: meanwhile it is quicker to decode in place."""
@@ -118,7 +124,10 @@ class GatePool:
             self._read_in_place -= size
             if self._read_in_place < 0:
                 self._started()
-            return self._pool if self._first is not None and self._first.done() else None
+            return self._ready()
+
+    def _ready(self) -> ProcessPoolExecutor | None:
+        return self._pool if self._first is not None and self._first.done() else None
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ingest.accept import Accepted, Gate
 from ingest.center import FhirVersion
-from ingest.decode import JsonObject, collector_paused, decode_object, decode_roughly
+from ingest.decode import JsonObject, collector_paused, decode_object, decode_roughly, has_long_number
 from ingest.outcome import OutcomeIssue, issues_of
 from ingest.plan import Task
 
@@ -60,11 +60,13 @@ def _take(line: bytes, task: Task, base_url: str, gate: Gate, found: AcceptedLin
     """Raises ValueError where `decoded_line` does."""
     rough = decode_roughly(_bounded(line))
     resource = _resource(rough) if rough is not None else decoded_line(line)
-    found.issues += issues_of(resource)
     name = task.ask.resource_type.name
     if resource["resourceType"] != name or not task.query.admits(resource, base_url):
+        if rough is not None and has_long_number(line):
+            decoded_line(line)
+        found.issues += issues_of(resource)
         return
-    if rough is None or not gate.take_ordinary(rough):
+    if rough is None or not gate.take_ordinary(rough, line):
         gate.take(resource if rough is None else decoded_line(line))
     found.received += 1
 

@@ -31,6 +31,7 @@ _EXTENSION_VALUES = frozenset(
      "valueDecimal", "valueInteger", "valueQuantity", "valueReference"}
 )  # fmt: skip
 _META = ("versionId", "lastUpdated")
+_MOST_REMEMBERED = 1_000  # at each place
 # A hundred times the largest that a study's minimum has a use for; the database reads a text like this whole.
 MAX_KEPT_BYTES = 1024 * 1024
 _ENCODER = simplejson.JSONEncoder(
@@ -113,6 +114,7 @@ class _Place:
         self._kept = kept
         self._name = name
         self.path = path
+        self.reduced: dict[bytes, object] = {}
 
     @cached_property
     def below(self) -> Mapping[str, "_Place"]:
@@ -188,11 +190,30 @@ class _Reducer:
 
     def _value(self, value: object, place: _Place) -> object:
         if isinstance(value, dict):
-            return self._object(value, place) or (dict(_LOGICAL) if value.get("identifier") else None)
+            return self._remembered(value, place) if "coding" in value else self._reduced(value, place)
         if isinstance(value, list):
             return [each for each in [self._value(item, place) for item in value] if each is not None] or None
         self.has_floats = self.has_floats or type(value) is float
         return value
+
+    def _reduced(self, value: Mapping[str, Any], place: _Place) -> object:
+        return self._object(value, place) or (dict(_LOGICAL) if value.get("identifier") else None)
+
+    def _remembered(self, value: Mapping[str, Any], place: _Place) -> object:
+        """A CodeableConcept: a server sends the same few again and again, each of which is reduced once."""
+        try:
+            text = orjson.dumps(value)
+        except orjson.JSONEncodeError:
+            return self._reduced(value, place)
+        if text in place.reduced:
+            return place.reduced[text]
+        faults = len(self.issues)
+        found = self._reduced(value, place)
+        if faults == len(self.issues) and not self.has_floats:
+            if len(place.reduced) >= _MOST_REMEMBERED:
+                place.reduced.clear()
+            place.reduced[text] = found
+        return found
 
     def _extensions(self, value: object) -> object:
         listed = value if isinstance(value, list) else []

@@ -9,6 +9,7 @@ in IncompleteError, so that what was read is kept and read again.
 import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -160,6 +161,15 @@ def whole_objects(file: DataFile) -> list[JsonObject] | None:
     state = _Found()
     found = list(_resources(file, state))
     return found if state.is_whole(file) else None
+
+
+def size_of(files: Iterable[DataFile]) -> int:
+    """How many bytes the files have on disk; one that is missing has none."""
+    size = 0
+    for file in files:
+        with suppress(OSError):
+            size += file.path.stat().st_size
+    return size
 
 
 def types_in(path: Path) -> frozenset[str]:

@@ -11,10 +11,16 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import orjson
+
 from ingest.center import FhirVersion
 from ingest.primitives import PRIMITIVES, Test
 from ingest.required_codes import wrong_codes
 from mappings.schema import Element, TypeInfo, is_resource_type, type_info
+
+# Of these types a server sends the same few values again and again.
+_REPEATED = frozenset({"CodeableConcept", "Quantity", "Narrative"})
+_MOST_REMEMBERED = 1_000
 
 
 def is_surely_valid(resource: Mapping[str, Any], fhir_version: FhirVersion) -> bool:
@@ -112,7 +118,33 @@ def _value_test(version: FhirVersion, element: Element) -> Test:
         return PRIMITIVES.get(element.type, _never)
     if element.type == "Resource":
         return _resource_test(version)
-    return _object_test(version, element.type)
+    test = _object_test(version, element.type)
+    return _remembering(test) if element.type in _REPEATED else test
+
+
+def _remembering(test: Test) -> Test:
+    """The test, asked once for each value that it finds right; values are known by their JSON text.
+
+    What orjson cannot write it does not remember (Decimals, half a surrogate pair), and what it writes as
+    another value is right in neither form (NaN, null).
+    """
+    right: set[bytes] = set()
+
+    def is_right(held: object) -> object:
+        try:
+            text = orjson.dumps(held)
+        except orjson.JSONEncodeError:
+            return test(held)
+        if text in right:
+            return True
+        found = test(held)
+        if found:
+            if len(right) >= _MOST_REMEMBERED:
+                right.clear()
+            right.add(text)
+        return found
+
+    return is_right
 
 
 def _list_test(test: Test) -> Test:

@@ -129,10 +129,11 @@ def test_strangers_and_other_types_are_dropped_and_reports_are_heard() -> None:
     task = tasks("R4")["Observation"]
     query = Query("Observation", None, PatientFilter("subject", "subject", ("p1",)), ())
     others = [observation("o2", "p9"), {"resourceType": "Patient", "id": "p1"}, issue("error", "exception")]
-    body = written([observation("o1", "p1"), *others])
+    unreadable = b'{"resourceType":"OperationOutcome","issue":[{"code":"x"}],"x":%s}' % (b"1" * 41)
+    body = written([observation("o1", "p1"), *others]) + unreadable
     found = accept_lines(body, Task(task.ask, query, ()), BASE_URL, "R4", {})
     assert [each.resource_id for each in found.accepted.landed] == ["o1"]
-    assert (found.lines, found.received, found.unreadable, found.accepted.unasked) == (4, 1, 0, 0)
+    assert (found.lines, found.received, found.unreadable, found.accepted.unasked) == (5, 1, 1, 0)
     assert found.issues == [OutcomeIssue("error", "exception")]
 
 
