@@ -1,6 +1,7 @@
 """From FHIR to tables that an analyst can query: ours, its peers and the floor, side by side in one run.
 
-    python -m benchmarks.end_to_end [--patients N ...] [--rounds R] [--ways WAY ...] [--environments DIR]
+    python -m benchmarks.end_to_end [--patients N ...] [--served N ...] [--rounds R] [--ways WAY ...]
+        [--page-ways WAY ...] [--environments DIR]
 
 NDJSON files with 70 mixed resources a patient (benchmarks/mixed.py), by every way of
 benchmarks/end_to_end_ways.py, each in a process of its own:
@@ -11,6 +12,8 @@ benchmarks/end_to_end_ways.py, each in a process of its own:
 - fhir_pyrate, fhir4ds, cumulus_etl, spark: in environments that this script makes in DIR with `uv`; a peer
   that cannot be installed or does not run is told so.
 
+And from a local server with pages of 200, by the ways of benchmarks/end_to_end_pages.py.
+
 A result that differs from the floor's to the letter is told; cumulus-etl replaces the ids, so of its result
 the counts and the sum of the scores are compared. Prints resources a second, CPU seconds, peak memory of the
 process and those it started, the ratio to the floor, and what is demanded.
@@ -18,19 +21,23 @@ process and those it started, the ratio to the floor, and what is demanded.
 
 import argparse
 import json
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from benchmarks.end_to_end_pages import PAGE_WAYS
 from benchmarks.end_to_end_views import COLUMNS, OURS, READ_AS, SELECTS, TABLES
 from benchmarks.end_to_end_ways import WAYS
-from benchmarks.mixed import write
+from benchmarks.mixed import PER_PATIENT, write
 from benchmarks.watching import watched
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +47,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "cumulus_etl": ("cumulus-etl==4.3.6",),
     "spark": ("pyspark==4.3.0",),
 }
-TIMES_CUMULUS, SHARE_OF_FLOOR, MOST_MB = 10, 1 / 6, 1536
+TIMES_CUMULUS, SHARE_OF_FLOOR, MOST_MB, TIMES_PAGING = 10, 1 / 6, 1536, 1.3
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,10 @@ def interpreter(way: str, environments: Path) -> str | None:
     return str(python)
 
 
-def measured(way: str, python: str, data: Path) -> Measured | None:
-    """One run of a way; None, and the reason is told, when it does not run."""
-    with tempfile.TemporaryDirectory(prefix="cryocohort-") as folder, tempfile.TemporaryFile("w+") as err:
-        out = Path(folder)
-        command = [python, "-m", "benchmarks.end_to_end_ways", way, str(data), folder]
+def measured(way: str, python: str, source: str, out: Path) -> Measured | None:
+    """One run of a way from its source into OUT; None, and the reason is told, when it does not run."""
+    with tempfile.TemporaryFile("w+") as err:
+        command = [python, "-m", "benchmarks.end_to_end_ways", way, source, str(out)]
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, cwd=ROOT)
         peak, children = watched(running)
         said = running.stdout.read().decode() if running.stdout else ""
@@ -86,8 +92,8 @@ def measured(way: str, python: str, data: Path) -> Measured | None:
             err.seek(0)
             print(f"  {way}: did not run ({_last_line(err.read())})", flush=True)
             return None
-        told = json.loads(said.splitlines()[-1])
-        made = {table: _digest(way, out, table) for table in TABLES}
+    told = json.loads(said.splitlines()[-1])
+    made = {} if way == "paging" else {table: _digest(way, out, table) for table in TABLES}
     peak_mb = max(peak / 2**20, told["peak_mb"])
     return Measured(told["seconds"], told["cpu"] + children, peak_mb, told["steps"], made)
 
@@ -105,7 +111,7 @@ def _digest(way: str, out: Path, table: str) -> tuple[Any, ...]:
 
 def _result(way: str, out: Path, table: str) -> tuple[str, Path | str]:
     """The rows that a way made of a table, and the database that they are in."""
-    if way.startswith("ours"):
+    if way.startswith(("ours", "unchanged")):
         return OURS[table], out / "data" / "work.duckdb"
     if way == "spark":
         return f"FROM '{out}/{table.lower()}.parquet/*.parquet'", ":memory:"
@@ -117,25 +123,64 @@ def _result(way: str, out: Path, table: str) -> tuple[str, Path | str]:
 
 
 def compare(told: argparse.Namespace, patients: int, environments: Path) -> bool:
-    """The fastest of several rounds of each way, in turns; whether what is demanded of ours holds."""
-    best: dict[str, Measured] = {}
+    """From files, the fastest of several rounds of each way, in turns; whether what is demanded holds."""
     with tempfile.TemporaryDirectory(prefix="cryocohort-") as data:
         count = write(Path(data), patients)
         print(f"{count:,} resources in NDJSON files", flush=True)
-        pythons = {way: interpreter(way, environments) for way in told.ways}
-        for way in [*told.ways] * told.rounds:
-            python = pythons[way]
-            found = measured(way, python, Path(data)) if python is not None else None
-            if found is None:
-                pythons[way] = None
-            else:
-                best[way] = min(found, best.get(way, found), key=lambda each: each.seconds)
-    tell(best, count)
+        best = best_of(told.ways, told.rounds, data, environments)
+    tell(best, count, best["floor"])
     return tell_demands(best)
 
 
-def tell(best: Mapping[str, Measured], count: int) -> None:
-    floor = best["floor"]
+def compare_pages(told: argparse.Namespace, patients: int, environments: Path) -> bool:
+    """The same from a server; the night after ours reads all of it again."""
+    count = patients * PER_PATIENT
+    print(f"{count:,} resources from a server in pages of 200", flush=True)
+    with served(patients) as base:
+        best = best_of(told.page_ways, told.rounds, base, environments)
+    tell(best, count, best["floor_pages"])
+    return tell_page_demands(best)
+
+
+def best_of(ways: Sequence[str], rounds: int, source: str, environments: Path) -> dict[str, Measured]:
+    """The fastest of several rounds of each way that can be run, in turns."""
+    best: dict[str, Measured] = {}
+    pythons = {way: interpreter(way.removesuffix("_pages"), environments) for way in ways}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="cryocohort-") as folder:
+            for way in ways:
+                # Whatever the night before has left belongs to the night that follows it.
+                out = Path(folder, way.replace("unchanged", "ours"))
+                out.mkdir(exist_ok=True)
+                python = pythons[way]
+                found = measured(way, python, source, out) if python is not None else None
+                if not way.startswith("ours"):
+                    shutil.rmtree(out)
+                if found is None:
+                    pythons[way] = None
+                else:
+                    best[way] = min(found, best.get(way, found), key=lambda each: each.seconds)
+    return best
+
+
+@contextmanager
+def served(patients: int) -> Iterator[str]:
+    """The base URL of a server that holds the resources of so many patients."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "benchmarks.mixed_server", str(port), "--patients", str(patients)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+    try:
+        if server.stdout is None or server.stdout.readline() != b"ready\n":
+            raise SystemExit("the server did not start")
+        yield f"http://127.0.0.1:{port}/fhir"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def tell(best: Mapping[str, Measured], count: int, floor: Measured) -> None:
     for way, found in best.items():
         steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.steps.items())
         print(
@@ -147,6 +192,8 @@ def tell(best: Mapping[str, Measured], count: int) -> None:
 
 
 def _equality(way: str, found: Measured, floor: Measured) -> str:
+    if way == "paging":
+        return "makes nothing"
     if found.made == floor.made:
         return "equal"
     counts = {table: told[:2] for table, told in found.made.items()}
@@ -167,9 +214,27 @@ def tell_demands(best: Mapping[str, Measured]) -> bool:
     ]
     if cumulus is not None:
         told.append((f"{TIMES_CUMULUS} times cumulus-etl", cumulus.seconds / ours.seconds >= TIMES_CUMULUS))
-    for demand, holds in told:
+    return _told(told)
+
+
+def tell_page_demands(best: Mapping[str, Measured]) -> bool:
+    """Print what is demanded of a night that brings nothing new and whether it holds."""
+    paging, unchanged = best.get("paging"), best.get("unchanged_pages")
+    if paging is None or unchanged is None:
+        return True
+    times = unchanged.seconds / paging.seconds
+    return _told(
+        [
+            (f"an unchanged night in {TIMES_PAGING} of the paging ({times:.2f})", times <= TIMES_PAGING),
+            ("the same tables as the floor", unchanged.made == best["floor_pages"].made),
+        ]
+    )
+
+
+def _told(demands: Sequence[tuple[str, bool]]) -> bool:
+    for demand, holds in demands:
         print(f"{'holds' if holds else 'FAILS'}: {demand}")
-    return all(holds for _, holds in told)
+    return all(holds for _, holds in demands)
 
 
 def _last_line(text: str) -> str:
@@ -180,14 +245,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--patients", type=int, nargs="+", default=[2_000, 14_286])
+    parser.add_argument("--patients", type=int, nargs="*", default=[2_000, 14_286], help="in files")
+    parser.add_argument("--served", type=int, nargs="*", default=[2_000], help="patients, from a server")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--page-ways", nargs="+", choices=PAGE_WAYS, default=list(PAGE_WAYS))
     parser.add_argument("--environments", type=Path, help="kept there for the next run")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cryocohort-") as folder:
         environments = told.environments or Path(folder)
         holds = [compare(told, patients, environments) for patients in told.patients]
+        holds += [compare_pages(told, patients, environments) for patients in told.served]
     sys.exit(0 if all(holds) else 1)
 
 

@@ -1,14 +1,16 @@
 """One way from NDJSON files to tables that an analyst can query, in a process of its own.
 
-    python -m benchmarks.end_to_end_ways WAY FOLDER OUT
+    python -m benchmarks.end_to_end_ways WAY SOURCE OUT
 
-Reads FOLDER/{Patient,Procedure,Condition,Observation}.ndjson and leaves the four tables of `TABLES` in
-OUT/made.duckdb (or as Parquet, or the warehouse from which benchmarks/end_to_end.py takes them). Prints one
-JSON line: wall and CPU seconds of the work, imports excluded where they can be, and the steps of our own way.
+Reads SOURCE/{Patient,Procedure,Condition,Observation}.ndjson, or the server whose base URL SOURCE is, by the
+ways of benchmarks/end_to_end_pages.py. Leaves the four tables of `TABLES` in OUT/made.duckdb (or as Parquet,
+or the warehouse from which benchmarks/end_to_end.py takes them). Prints one JSON line: wall and CPU seconds
+of the work, imports excluded where they can be, and the steps of our own way.
 Imports only what its way needs: peers run in environments of their own.
 """
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -20,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from benchmarks.end_to_end_pages import PAGE_WAYS
 from benchmarks.end_to_end_views import COLUMNS, PATHS, READ_AS, ROWS, SELECTS, TABLES
 
 ROOT = Path(__file__).parents[1]
@@ -36,92 +39,52 @@ def opened(out: Path) -> Any:
     return connection
 
 
-def floor(folder: Path, out: Path) -> Steps:
+def floor(source: str, out: Path) -> Steps:
     """What somebody who knows DuckDB writes by hand: the JSON reader with the columns, one projection."""
     with opened(out) as connection:
         for table in TABLES:
             columns = ", ".join(f"\"{name}\": '{kind}'" for name, kind in READ_AS[table].items())
-            reader = f"read_ndjson('{folder / table}.ndjson', columns = {{{columns}}})"
+            reader = f"read_ndjson('{source}/{table}.ndjson', columns = {{{columns}}})"
             connection.execute(f"CREATE TABLE {table.lower()} AS SELECT {SELECTS[table]} FROM {reader}")
     return {}
 
 
-def ours(folder: Path, out: Path) -> Steps:
+def ours(source: str, out: Path) -> Steps:
     """A sync from the folder, then the flat and the core tables: everything a first night does up to them."""
+    from benchmarks.end_to_end_ours import night
     from ingest.gate_pool import GatePool
 
     with GatePool(os.cpu_count() or 1) as gate:
-        return _night(folder, out, gate)
+        return night(_center(source), out, gate)
 
 
-def ours_without_gate(folder: Path, out: Path) -> Steps:
+def ours_without_gate(source: str, out: Path) -> Steps:
     """The same with a gate that says yes; it lets everything pass in place, in this process."""
     import ingest.accept
+    from benchmarks.end_to_end_ours import night
     from ingest.gate_pool import GatePool
 
     ingest.accept.judge = lambda *_: []  # type: ignore[assignment]
     ingest.accept.is_surely_valid = lambda *_: True  # type: ignore[assignment]
     with GatePool(1, in_place=sys.maxsize, read_in_place=sys.maxsize) as gate:
-        return _night(folder, out, gate)
+        return night(_center(source), out, gate)
 
 
-def _night(folder: Path, out: Path, gate: Any) -> Steps:
-    from benchmarks.ingest_clients import Silent, now
+def _center(source: str) -> Any:
     from ingest.center import Center
-    from ingest.client import FhirClient
-    from ingest.context import SyncContext
     from ingest.source import ByFolder
-    from ingest.sync import sync_center
-    from mappings.terminology import load_aliases
-    from service.configuration import load_settings
-    from service.study import study_codes, study_rules
-    from warehouse.build import BuildCenter, BuildInput, build, build_flat
-    from warehouse.connection import Warehouse
-    from warehouse.runs import start_run
 
-    settings = load_settings(ROOT / "config")
-    codes = [code for code in study_codes(settings) if code.center_id == "a"]
-    center = Center("a", "A", "http://127.0.0.1:9/fhir", "R4", source=ByFolder(folder))
-    steps = _Steps()
-    with (
-        Warehouse.open(out / "data", threads=2, memory_limit="512MB") as warehouse,
-        FhirClient(center) as client,
-    ):
-        run_id = start_run(warehouse, kind="sync", now=now(), version="0", config_fingerprint="")
-        context = SyncContext(run_id, codes, now, Silent(), lambda: False, gate)
-        report = sync_center(center, client, warehouse, context)
-        if report.status != "complete":
-            raise SystemExit(f"the sync was incomplete: {report.reasons} {report.error}")
-        steps.end("sync")
-        about = [BuildCenter("a", center.base_url, "R4")]
-        told = BuildInput(run_id, about, codes, load_aliases(), study_rules(settings.file))
-        for name, work in (("flat", build_flat), ("core", build)):
-            with warehouse.transaction() as transaction:
-                work(transaction, told, folder=warehouse.folder)
-            steps.end(name)
-    return steps.seconds
+    return Center("a", "A", "http://127.0.0.1:9/fhir", "R4", source=ByFolder(Path(source)))
 
 
-class _Steps:
-    """Wall seconds of one step after the other."""
-
-    def __init__(self) -> None:
-        self.seconds: Steps = {}
-        self._since = time.perf_counter()
-
-    def end(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name], self._since = now - self._since, now
-
-
-def orjson_arrow(folder: Path, out: Path) -> Steps:
+def orjson_arrow(source: str, out: Path) -> Steps:
     """A loop over orjson and the plain dicts, loaded by Arrow."""
     import orjson
 
-    return _by_rows(folder, out, orjson.loads)
+    return _by_rows(source, out, orjson.loads)
 
 
-def fhir_resources(folder: Path, out: Path) -> Steps:
+def fhir_resources(source: str, out: Path) -> Steps:
     """orjson, every resource judged by its fhir.resources model, rows from the dict, loaded by Arrow."""
     import orjson
     from fhir.resources.R4B import get_fhir_model_class
@@ -133,10 +96,10 @@ def fhir_resources(folder: Path, out: Path) -> Steps:
         models[found["resourceType"]].model_validate(found)
         return found
 
-    return _by_rows(folder, out, judged)
+    return _by_rows(source, out, judged)
 
 
-def _by_rows(folder: Path, out: Path, decode: Callable[[bytes], Any]) -> Steps:
+def _by_rows(source: str, out: Path, decode: Callable[[bytes], Any]) -> Steps:
     import pyarrow as pa
 
     with opened(out) as connection:
@@ -146,7 +109,7 @@ def _by_rows(folder: Path, out: Path, decode: Callable[[bytes], Any]) -> Steps:
             declared = ", ".join(f"{name} {'DOUBLE' if name == 'value' else 'TEXT'}" for name in schema.names)
             connection.execute(f"CREATE TABLE {table.lower()} ({declared})")
             for rows in _batches(
-                folder / f"{table}.ndjson", lambda line, table=table: ROWS[table](decode(line))
+                Path(source, f"{table}.ndjson"), lambda line, table=table: ROWS[table](decode(line))
             ):
                 arrays = [
                     pa.array(values, each.type)
@@ -164,7 +127,7 @@ def _batches(file: Path, row: Callable[[bytes], Any]) -> Iterator[list[Any]]:
             yield rows
 
 
-def fhir_pyrate(folder: Path, out: Path) -> Steps:
+def fhir_pyrate(source: str, out: Path) -> Steps:
     """Bundles of 200 through `bundles_to_dataframe` with a function written by hand."""
     import logging
 
@@ -180,7 +143,9 @@ def fhir_pyrate(folder: Path, out: Path) -> Steps:
                 found = [ROWS[table](each.resource.to_dict()) for each in bundle.entry]
                 return {table: [dict(zip(COLUMNS[table], row, strict=True)) for row in found]}
 
-            frame = pirate.bundles_to_dataframe(_bundles(folder / f"{table}.ndjson"), process_function=rows)
+            frame = pirate.bundles_to_dataframe(
+                _bundles(Path(source, f"{table}.ndjson")), process_function=rows
+            )
             connection.register("frame", frame[table] if isinstance(frame, dict) else frame)
             connection.execute(f"CREATE TABLE {table.lower()} AS SELECT * FROM frame")
     return {}
@@ -194,7 +159,7 @@ def _bundles(file: Path) -> list[Any]:
         return [FHIRObj(resourceType="Bundle", entry=entries) for entries in read]
 
 
-def fhir4ds(folder: Path, out: Path) -> Steps:
+def fhir4ds(source: str, out: Path) -> Steps:
     """fhir4ds-v2: its loader, then a ViewDefinition for each table over its FHIRPath extension."""
     import fhir4ds as peer
 
@@ -202,7 +167,7 @@ def fhir4ds(folder: Path, out: Path) -> Steps:
     connection.execute("SET threads = 2")
     loader = peer.FHIRDataLoader(connection)
     for table in TABLES:
-        loader.load_ndjson(str(folder / f"{table}.ndjson"))
+        loader.load_ndjson(f"{source}/{table}.ndjson")
     for table in TABLES:
         columns = [{"name": name, "path": path} for name, path in PATHS[table].items()]
         view = {"resource": table, "status": "active", "select": [{"column": columns}]}
@@ -217,9 +182,9 @@ def fhir4ds(folder: Path, out: Path) -> Steps:
     return {}
 
 
-def cumulus_etl(folder: Path, out: Path) -> Steps:
+def cumulus_etl(source: str, out: Path) -> Steps:
     """cumulus-etl to its de-identified NDJSON, then the floor's projection over that."""
-    command = [str(Path(sys.executable).parent / "cumulus-etl"), "etl", str(folder), str(out / "etl")]
+    command = [str(Path(sys.executable).parent / "cumulus-etl"), "etl", source, str(out / "etl")]
     command += [
         str(out / "phi"),
         "--output-format",
@@ -234,7 +199,7 @@ def cumulus_etl(folder: Path, out: Path) -> Steps:
     return {}
 
 
-def spark(folder: Path, out: Path) -> Steps:
+def spark(source: str, out: Path) -> Steps:
     """Spark on two local cores: its JSON reader with a schema, one projection, Parquet."""
     from pyspark.sql import SparkSession
 
@@ -244,7 +209,7 @@ def spark(folder: Path, out: Path) -> Steps:
     session.sparkContext.setLogLevel("ERROR")
     for table in TABLES:
         schema = ", ".join(f"`{name}` {_in_spark(kind)}" for name, kind in READ_AS[table].items())
-        frame = session.read.schema(schema).json(str(folder / f"{table}.ndjson"))
+        frame = session.read.schema(schema).json(f"{source}/{table}.ndjson")
         chosen = SELECTS[table].replace('"', "`").replace("[1]", "[0]").replace("TEXT", "STRING")
         frame.createOrReplaceTempView("read")
         session.sql(f"SELECT {chosen} FROM read").write.parquet(str(out / f"{table.lower()}.parquet"))
@@ -278,22 +243,46 @@ _ALL = (
     cumulus_etl,
     spark,
 )
-WAYS: dict[str, Callable[[Path, Path], Steps]] = {each.__name__: each for each in _ALL}
+WAYS: dict[str, Callable[[str, Path], Steps]] = {each.__name__: each for each in _ALL}
+
+
+# What each way in this process imports; the others start processes of their own, or import while they work.
+IMPORTED: Mapping[str, tuple[str, ...]] = {
+    "floor": ("duckdb",),
+    "ours": ("benchmarks.end_to_end_ours", "duckdb"),
+    "ours_without_gate": ("benchmarks.end_to_end_ours", "duckdb"),
+    "orjson_arrow": ("duckdb", "orjson", "pyarrow"),
+    "fhir_resources": ("duckdb", "orjson", "pyarrow", "fhir.resources.R4B"),
+    "fhir_pyrate": ("duckdb", "fhir_pyrate", "fhir_pyrate.util"),
+    "fhir4ds": ("fhir4ds",),
+    "spark": ("pyspark.sql",),
+    "paging": ("requests",),
+    "floor_pages": ("duckdb", "orjson", "requests"),
+    "ours_pages": ("benchmarks.end_to_end_ours", "duckdb"),
+    "unchanged_pages": ("benchmarks.end_to_end_ours", "duckdb"),
+    "fhir_pyrate_pages": ("duckdb", "fhir_pyrate", "pandas"),
+}
+
+
+def _cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("way", choices=WAYS)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("way", choices=WAYS | PAGE_WAYS)
+    parser.add_argument("source", help="the folder, or the base URL")
     parser.add_argument("out", type=Path)
     told = parser.parse_args()
-    started = time.perf_counter()
-    steps = WAYS[told.way](told.folder, told.out)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    seconds, cpu = time.perf_counter() - started, usage.ru_utime + usage.ru_stime
-    peak_mb = usage.ru_maxrss / 1024
+    for name in IMPORTED.get(told.way, ()):
+        importlib.import_module(name)
+    before, started = _cpu(), time.perf_counter()
+    steps = (WAYS | PAGE_WAYS)[told.way](told.source, told.out)
+    seconds, cpu = time.perf_counter() - started, _cpu() - before
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": peak_mb, "steps": steps}))
 
 

@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
@@ -192,8 +192,8 @@ def answer(body: bytes) -> bytes:
     return head.encode() + body
 
 
-async def serve(port: int, plan: Plan) -> None:
-    pages = Pages(plan, f"http://127.0.0.1:{port}/fhir")
+async def talking(port: int, answer_to: Callable[[str, str], bytes], latency: float) -> None:
+    """Serve prepared answers to a request line's target and the form in its body, until the process ends."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -201,9 +201,9 @@ async def serve(port: int, plan: Plan) -> None:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
                 form = (await reader.readexactly(int(length[1]))).decode() if length else ""
-                if plan.latency:
-                    await asyncio.sleep(plan.latency)
-                writer.write(pages.answer_to(head.split(" ", 2)[1], form))
+                if latency:
+                    await asyncio.sleep(latency)
+                writer.write(answer_to(head.split(" ", 2)[1], form))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -223,7 +223,8 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=0.0)
     told = parser.parse_args()
     plan = Plan(told.resources, told.batches, told.page_size, told.latency_ms / 1000)
-    asyncio.run(serve(told.port, plan))
+    pages = Pages(plan, f"http://127.0.0.1:{told.port}/fhir")
+    asyncio.run(talking(told.port, pages.answer_to, plan.latency))
 
 
 if __name__ == "__main__":

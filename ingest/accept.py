@@ -1,6 +1,6 @@
 """From received resources to what is landed: judged, minimised, accepted or quarantined."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from ingest.decode import JsonObject, has_long_number
 from ingest.gate import Issue, has_id, judge
 from ingest.instant import instant
 from ingest.minimise import Minimised, minimise
+from ingest.page import Undecoded
 from ingest.plan import Task
 from ingest.query import codings, patient_of
 from ingest.structure import is_surely_valid
@@ -42,12 +43,27 @@ def accept(
     not ours to keep, not even in quarantine. What is `known` by id and content hash was judged when it came.
     """
     gate = Gate(task, base_url, fhir_version, known)
-    for resource in resources:
-        if task.query.admits(resource, base_url):
-            gate.take(resource)
-        else:
-            gate.accepted.unasked += 1
+    if isinstance(resources, Undecoded):
+        _take_page(gate, resources)
+    else:
+        for resource in resources:
+            if gate.admits(resource):
+                gate.take(resource)
     return gate.accepted
+
+
+def _take_page(gate: "Gate", page: Undecoded) -> None:
+    """Take what is ordinary as it is decoded roughly, and only the rest strictly."""
+    strict: Sequence[JsonObject] = ()
+    rough = page.roughly()
+    for place, resource in enumerate(list(page) if rough is None else rough):
+        if not gate.admits(resource):
+            continue
+        if rough is None:
+            gate.take(resource)
+        elif not gate.take_ordinary(resource):
+            strict = strict or list(page)
+            gate.take(strict[place])
 
 
 class Gate:
@@ -61,6 +77,12 @@ class Gate:
         self._fhir_version = fhir_version
         self._known = known
         self.accepted = Accepted()
+
+    def admits(self, resource: JsonObject) -> bool:
+        """Whether a resource was asked for; one that was not is counted."""
+        is_asked = self._task.query.admits(resource, self._base_url)
+        self.accepted.unasked += not is_asked
+        return is_asked
 
     def take(self, resource: JsonObject) -> None:
         """Land a resource or put it into quarantine."""
@@ -76,8 +98,11 @@ class Gate:
         else:
             self._land(resource, minimised)
 
-    def take_ordinary(self, rough: JsonObject, text: bytes) -> bool:
-        """Land what `decode_roughly` makes of a text, if it is plain that `take` would; whether it did."""
+    def take_ordinary(self, rough: JsonObject, text: bytes = b"") -> bool:
+        """Land what `decode_roughly` makes, if it is plain that `take` would land it; whether it did.
+
+        `text` is what it was made of, where that may still hold a number that is too long.
+        """
         minimised = minimise(rough, self._task.ask.resource_type)
         if minimised.issues or minimised.has_floats:
             return False

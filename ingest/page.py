@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
-from ingest.decode import JsonObject, decode_object
+from ingest.decode import JsonObject, decode_object, decode_roughly, has_long_number
 from ingest.outcome import OutcomeIssue, issues_of
 
 # The id of a resource and its meta.lastUpdated, as told; None for what is missing or no text.
@@ -67,6 +67,11 @@ class Undecoded(Sequence[JsonObject]):
     def __getitem__(self, index: int | slice) -> JsonObject | Sequence[JsonObject]:
         return self._decoded()[index]
 
+    def roughly(self) -> Sequence[JsonObject] | None:
+        """The resources with floats for fractions (`decode_roughly`); None where that is not to be had."""
+        rough = _roughly(self._body)
+        return None if rough is None else page_of(rough, self._resource_type).resources
+
     def _decoded(self) -> Sequence[JsonObject]:
         return page_of(decode_object(self._body), self._resource_type).resources
 
@@ -91,7 +96,7 @@ def read_apart(body: bytes, resource_type: str) -> tuple[Answer, Sequence[Head]]
     What is no well-formed searchset comes whole, for others to say what is wrong with it. Raises ValueError
     as `decode_object` does.
     """
-    whole = decode_object(body)
+    whole = _roughly(body) or decode_object(body)
     if not is_searchset(whole) or not is_well_formed(whole):
         return Answer(whole), ()
     page = page_of(whole, resource_type)
@@ -133,6 +138,11 @@ def page_of(bundle: Mapping[str, Any], resource_type: str) -> Page:
         lost=len(entries) - len(objects),
         server_time=None,
     )
+
+
+def _roughly(body: bytes) -> JsonObject | None:
+    """What `decode_object` gives, but with floats for fractions; None where only that can tell."""
+    return None if has_long_number(body) else decode_roughly(body)
 
 
 def _head(resource: JsonObject) -> Head:

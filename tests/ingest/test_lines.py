@@ -12,6 +12,7 @@ from ingest.center import FhirVersion
 from ingest.decode import JsonObject, decode_object, decode_roughly
 from ingest.lines import AcceptedLines, accept_lines, ids_in
 from ingest.outcome import OutcomeIssue
+from ingest.page import Undecoded, page_of
 from ingest.plan import Task, asks
 from ingest.query import PatientFilter, Query
 from tests.ingest.broken import Breaker
@@ -148,3 +149,20 @@ def test_a_line_that_is_too_long_is_unreadable(monkeypatch: pytest.MonkeyPatch) 
 def test_every_id_of_a_resource_is_found() -> None:
     body = written([observation("o1", "p1"), observation("o2", "p1")]) + b'{"id" : "a.b-C"}'
     assert ids_in(body) == ["a.b-C", "o1", "o2"]
+
+
+@pytest.mark.parametrize("fraction", [b"", b"7.10", b"1" * 19])
+def test_a_page_comes_to_the_same_undecoded_as_decoded(fraction: bytes) -> None:
+    task = tasks("R4")["Observation"]
+    ordinary, odd = observation("o1", "p1"), b"{%s}" % PAIN.replace(b"o1", b"o2")
+    if fraction:
+        odd = (QUANTITY % fraction).replace(b"o1", b"o2")
+    broken_one = b'{"resourceType":"Observation","id":"o3"}'
+    texts = [simplejson.dumps(ordinary).encode(), odd, broken_one, odd.replace(b"final", b"amended")]
+    entries = b",".join(b'{"resource":%s}' % text for text in texts)
+    body = b'{"resourceType":"Bundle","type":"searchset","entry":[%s]}' % entries
+    page = page_of(decode_object(body), "Observation")
+    found = accept(Undecoded(body, "Observation", page.heads), task, BASE_URL, "R4", {})
+    assert found == accept(page.resources, task, BASE_URL, "R4", {})
+    assert [each.resource_id for each in found.landed] == ["o1", "o2", "o2"]
+    assert {each.resource_id for each in found.quarantined} == {"o3"}
