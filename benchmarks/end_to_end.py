@@ -41,6 +41,7 @@ from benchmarks.mixed import PER_PATIENT, write
 from benchmarks.watching import watched
 
 ROOT = Path(__file__).parents[1]
+NEXT_NIGHTS = ("unchanged_pages", "resent_pages")  # each in the warehouse that the night before has left
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "fhir_pyrate": ("fhir-pyrate==0.2.6", "duckdb==1.5.5"),
     "fhir4ds": ("fhir4ds-v2==0.0.17",),
@@ -111,7 +112,7 @@ def _digest(way: str, out: Path, table: str) -> tuple[Any, ...]:
 
 def _result(way: str, out: Path, table: str) -> tuple[str, Path | str]:
     """The rows that a way made of a table, and the database that they are in."""
-    if way.startswith(("ours", "unchanged")):
+    if way.startswith("ours") or way in NEXT_NIGHTS:
         return OURS[table], out / "data" / "work.duckdb"
     if way == "spark":
         return f"FROM '{out}/{table.lower()}.parquet/*.parquet'", ":memory:"
@@ -133,7 +134,7 @@ def compare(told: argparse.Namespace, patients: int, environments: Path) -> bool
 
 
 def compare_pages(told: argparse.Namespace, patients: int, environments: Path) -> bool:
-    """The same from a server; the night after ours reads all of it again."""
+    """The same from a server, and the nights after a first one."""
     count = patients * PER_PATIENT
     print(f"{count:,} resources from a server in pages of 200", flush=True)
     with served(patients) as base:
@@ -149,12 +150,11 @@ def best_of(ways: Sequence[str], rounds: int, source: str, environments: Path) -
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="cryocohort-") as folder:
             for way in ways:
-                # Whatever the night before has left belongs to the night that follows it.
-                out = Path(folder, way.replace("unchanged", "ours"))
+                out = Path(folder, "ours_pages" if way in NEXT_NIGHTS else way)
                 out.mkdir(exist_ok=True)
                 python = pythons[way]
                 found = measured(way, python, source, out) if python is not None else None
-                if not way.startswith("ours"):
+                if not way.startswith("ours") and way not in NEXT_NIGHTS:
                     shutil.rmtree(out)
                 if found is None:
                     pythons[way] = None
@@ -219,16 +219,15 @@ def tell_demands(best: Mapping[str, Measured]) -> bool:
 
 def tell_page_demands(best: Mapping[str, Measured]) -> bool:
     """Print what is demanded of a night that brings nothing new and whether it holds."""
-    paging, unchanged = best.get("paging"), best.get("unchanged_pages")
-    if paging is None or unchanged is None:
-        return True
-    times = unchanged.seconds / paging.seconds
-    return _told(
-        [
-            (f"an unchanged night in {TIMES_PAGING} of the paging ({times:.2f})", times <= TIMES_PAGING),
-            ("the same tables as the floor", unchanged.made == best["floor_pages"].made),
-        ]
-    )
+    paging, floor, told = best.get("paging"), best["floor_pages"], list[tuple[str, bool]]()
+    for way, found in best.items():
+        if way in NEXT_NIGHTS and paging is not None:
+            times = found.seconds / paging.seconds
+            demand = f"{way.removesuffix('_pages')}: a night in {TIMES_PAGING} of the paging ({times:.2f})"
+            told.append((demand, times <= TIMES_PAGING))
+        if way.startswith("ours") or way in NEXT_NIGHTS:
+            told.append((f"{way}: the same tables as the floor", found.made == floor.made))
+    return _told(told)
 
 
 def _told(demands: Sequence[tuple[str, bool]]) -> bool:

@@ -4,8 +4,8 @@ Each takes the base URL of benchmarks/mixed_server.py and a folder:
 
 - paging: a bare loop of `requests` that follows the links, decodes the pages and throws them away;
 - floor_pages: the same loop into NDJSON files, then what is the floor there;
-- ours_pages: a first night up to the core tables; unchanged_pages: the night after it, in the same folder, to
-  which the server sends all of it again;
+- ours_pages: a first night up to the core tables; unchanged_pages: the night after it, in the same folder;
+  resent_pages: the night after that, in which the server sends all of it again, whatever was asked for;
 - fhir_pyrate_pages: `steal_bundles_to_dataframe` with a function written by hand.
 
 cumulus-etl reads a server by Bulk Data export alone; the other peers read none.
@@ -65,6 +65,16 @@ def ours_pages(base: str, out: Path) -> Steps:
         return night(Center("a", "A", base, "R4"), out, gate)
 
 
+def resent_pages(base: str, out: Path) -> Steps:
+    import requests
+
+    requests.get(f"{base}/$resend", timeout=60)
+    try:
+        return ours_pages(base, out)
+    finally:
+        requests.get(f"{base}/$resend?off", timeout=60)
+
+
 def fhir_pyrate_pages(base: str, out: Path) -> Steps:
     import logging
 
@@ -99,5 +109,6 @@ PAGE_WAYS: dict[str, Callable[[str, Path], Steps]] = {
     "floor_pages": floor_pages,
     "ours_pages": ours_pages,
     "unchanged_pages": ours_pages,
+    "resent_pages": resent_pages,
     "fhir_pyrate_pages": fhir_pyrate_pages,
 }

@@ -260,6 +260,7 @@ IMPORTED: Mapping[str, tuple[str, ...]] = {
     "floor_pages": ("duckdb", "orjson", "requests"),
     "ours_pages": ("benchmarks.end_to_end_ours", "duckdb"),
     "unchanged_pages": ("benchmarks.end_to_end_ours", "duckdb"),
+    "resent_pages": ("benchmarks.end_to_end_ours", "duckdb", "requests"),
     "fhir_pyrate_pages": ("duckdb", "fhir_pyrate", "pandas"),
 }
 

@@ -4,8 +4,8 @@
 
 The resources of benchmarks/mixed.py: a search of a type answers for the batch of patients named by the first
 one asked for (`_id`, `subject` or `patient`), 200 a page, or a thousand where `_elements=id` asks for ids; a
-search of Procedures that names no patient for all of them. What is older than `_lastUpdated` is sent again:
-every night is a first night to it. Prints `ready`.
+search of Procedures that names no patient for all of them. Nothing is newer than any `_lastUpdated`; from
+`/$resend` to `/$resend?off` everything is, as to a server that does not know the parameter. Prints `ready`.
 """
 
 import argparse
@@ -28,6 +28,7 @@ class Pages:
 
     def __init__(self, patients: int, base: str) -> None:
         self._base = base
+        self._resends = False
         self._pages: dict[tuple[str, int, bool, int], bytes] = {}
         batches = [
             range(first, min(first + PATIENTS_IN_A_BATCH, patients))
@@ -55,8 +56,13 @@ class Pages:
         path, _, query = target.partition("?")
         if path.endswith("/metadata"):
             return self._capability
+        if path.endswith("/$resend"):
+            self._resends = query != "off"
+            return self._empty
         asked = {name: values[0] for name, values in parse_qs(query or form).items()}
         name = path.removesuffix("/_search").rpartition("/")[2]
+        if "_lastUpdated" in asked and not self._resends:
+            return self._empty
         is_of_ids = asked.get("ids") == "1" or asked.get("_elements", "").startswith("id")
         return self._pages.get((name, _batch(asked), is_of_ids, int(asked.get("page", 0))), self._empty)
 
