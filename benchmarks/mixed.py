@@ -47,7 +47,8 @@ def _about(name: str, patient: int, number: int) -> Resource:
         "id": f"{name[:4].lower()}-{patient:07}-{number:02}",
         "meta": {
             "versionId": "1",
-            "lastUpdated": "2026-11-01T02:00:00.000Z",
+            # Of a server whose resources all have one date, ours believes no date.
+            "lastUpdated": f"2026-11-01T02:{number:02}:{patient % 60:02}.000Z",
             "source": f"#{patient:012}{number:04}",
             "profile": [f"http://hl7.org/fhir/StructureDefinition/{name}"],
         },

@@ -108,9 +108,11 @@ def _close(transaction: Transaction, unit: Unit, resource_ids: Sequence[str]) ->
 def _close_gate_faults(
     transaction: Transaction, center_id: str, resource_type: str, resource_ids: Sequence[str]
 ) -> None:
+    if not resource_ids:
+        return
     transaction.execute(
         "UPDATE ops.quarantine SET is_open = FALSE WHERE is_open AND rule <> 'view' "
-        "AND center_id = ? AND resource_type = ? AND resource_id IN (SELECT unnest(?::VARCHAR[]))",
+        "AND center_id = ? AND resource_type = ? AND resource_id IN (SELECT unnest(?))",
         [center_id, resource_type, list(resource_ids)],
     )
 

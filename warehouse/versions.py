@@ -100,6 +100,8 @@ def accepted_versions(transaction: Transaction, unit: Unit) -> list[Accepted]:
 
 
 def _heads(transaction: Transaction, unit: Unit, resource_ids: Sequence[str]) -> dict[str, Head]:
+    if not resource_ids:
+        return {}
     rows = transaction.rows(
         "SELECT resource_id, version_id, last_updated, content_hash, run_id, path FROM ops.head "
         "WHERE center_id = ? AND resource_type = ? AND resource_id IN (SELECT unnest(?))",
