@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.settings import Settings
+from warehouse.build import BuildInput
 from warehouse.connection import Transaction
 from warehouse.engines.engine import Engine
 from warehouse.engines.session import SparkPlace, require_spark
+from warehouse.flat_plan import plan_flat
 
 
 def spark_place(settings: Settings, master: str | None) -> SparkPlace:
@@ -21,12 +23,15 @@ def spark_place(settings: Settings, master: str | None) -> SparkPlace:
 
 
 @contextmanager
-def engine_for(transaction: Transaction, folder: Path, place: SparkPlace | None) -> Iterator[Engine | None]:
-    """The engine of one transaction on the warehouse in `folder`; None is the transaction itself."""
+def engine_for(
+    transaction: Transaction, folder: Path, place: SparkPlace | None, build_input: BuildInput
+) -> Iterator[Engine | None]:
+    """The engine of one build in the warehouse in `folder`; None is the transaction itself."""
     if place is None:
         yield None
         return
     from warehouse.engines.spark import spark_engine  # noqa: PLC0415 -- an extra
 
-    with spark_engine(transaction, folder, place) as engine:
+    parts = plan_flat(build_input.centers, build_input.sources.views)
+    with spark_engine(transaction, folder, place, parts) as engine:
         yield engine

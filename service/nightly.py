@@ -160,10 +160,10 @@ def _build_and_compute(
     settings: Settings, warehouse: Warehouse, run: LedgerRun, spark: SparkPlace | None
 ) -> tuple[Sequence[BuiltTable], Sequence[MetricResult]]:
     """The tables and every figure of them, in one transaction: a reader finds both of a run, or neither."""
-    folder = warehouse.folder
-    with warehouse.transaction() as transaction, engine_for(transaction, folder, spark) as engine:
+    folder, made_from = warehouse.folder, build_input(settings, run.run_id)
+    with warehouse.transaction() as transaction, engine_for(transaction, folder, spark, made_from) as engine:
         with run.steps.step("build") as step:
-            tables = build(transaction, build_input(settings, run.run_id), folder=folder, engine=engine)
+            tables = build(transaction, made_from, folder=folder, engine=engine)
             step.made = _made(tables)
         with run.steps.step("compute") as step:
             results = refresh(transaction, run.run_id, engine)

@@ -59,8 +59,7 @@ def stored_in(
     transaction: Transaction, folder: Path, heads: str, paths: Sequence[str], base_urls: Mapping[str, str]
 ) -> Stored:
     """The versions that `heads` lists in the segments `paths` of these centers, each with its base URL."""
-    rows = transaction.rows(with_names(_WHOLE_PATHS, heads=heads), [list(paths)]) if paths else []
-    whole = {row["path"] for row in rows}
+    whole = whole_segments(transaction, heads, paths)
     values: dict[str, object] = {"centers": list(base_urls), "base_urls": list(base_urls.values())}
     parts = []
     if files := [f"{folder}/{path}" for path in paths if path in whole]:
@@ -70,3 +69,9 @@ def stored_in(
         parts.append(with_names(_LISTED, heads=heads))
         values |= {"files": files, "folder": str(folder)}
     return Stored(_RESOURCE.format(stored=" UNION ALL ".join(parts)) if parts else "", values)
+
+
+def whole_segments(transaction: Transaction, heads: str, paths: Sequence[str]) -> set[str]:
+    """Those of the segments `paths` of which `heads` lists every version."""
+    rows = transaction.rows(with_names(_WHOLE_PATHS, heads=heads), [list(paths)]) if paths else []
+    return {row["path"] for row in rows}

@@ -9,6 +9,7 @@ import pytest
 
 from mappings.errors import WarehouseError
 from warehouse.connection import Transaction, Warehouse
+from warehouse.engines.raw import RawTables
 from warehouse.engines.session import spark_errors
 from warehouse.engines.spark import SparkEngine
 
@@ -42,7 +43,7 @@ def transaction(tmp_path: Path) -> Iterator[Transaction]:
 def engine(spark: "SparkSession", transaction: Transaction, tmp_path: Path) -> SparkEngine:
     scratch = tmp_path / "data" / "scratch"
     scratch.mkdir()
-    return SparkEngine(spark, transaction, scratch)
+    return SparkEngine(spark, transaction, scratch, RawTables(spark, transaction, tmp_path / "data", ()))
 
 
 def test_a_circle_of_links_ends_and_gives_the_same_rows(

@@ -12,7 +12,7 @@ import pytest
 from service.demo.server import demo_servers
 from service.nightly import open_warehouse
 from tests.end_to_end.conftest import Study, make_study, now
-from tests.spark.both_engines import TABLES, contents, figures, made_by_spark, refresh_on_spark
+from tests.spark.both_engines import INTERPRETED, TABLES, contents, figures, made_by_spark, refresh_on_spark
 from warehouse.manifest import read_manifest
 
 pytestmark = pytest.mark.spark
@@ -37,7 +37,7 @@ def both(has_spark: None, tmp_path_factory: pytest.TempPathFactory) -> Both:
     with open_warehouse(study.settings) as warehouse:
         duck = contents(warehouse)
     place = tmp_path_factory.mktemp("spark-place")
-    return Both(study, place, duck, refresh_on_spark(study, place))
+    return Both(study, place, duck, refresh_on_spark(study, place, INTERPRETED))
 
 
 def test_it_says_that_every_figure_was_made(both: Both) -> None:

@@ -26,7 +26,7 @@ def test_figures_of_a_million_observations_are_equal(
     study.refresh()
     with open_warehouse(study.settings) as warehouse:
         duck = contents(warehouse)
-    ended = refresh_on_spark(study, tmp_path_factory.mktemp("million-place"))
+    ended = refresh_on_spark(study, tmp_path_factory.mktemp("million-place"), {})
     assert ended.returncode == 0, ended.stderr
     with open_warehouse(study.settings) as warehouse:
         assert made_by_spark(warehouse) == set(TABLES)

@@ -1,4 +1,4 @@
-"""Spark as the engine of a build: it reads the tables of a transaction as Parquet and gives back new ones.
+"""Spark as the engine of a build: it reads raw segments and tables of a transaction, and gives back new ones.
 
 What it needs goes over when a statement first reads it, what it makes comes back into the transaction: the
 checks, the trace, the release and the report read it there as ever. DuckDB says which types a table has
@@ -6,15 +6,18 @@ checks, the trace, the release and the report read it there as ever. DuckDB says
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warehouse.connection import Transaction
 from warehouse.engines.dialect import parse
+from warehouse.engines.raw import RawTables
 from warehouse.engines.recursion import Recursion
 from warehouse.engines.session import SparkPlace, require_spark, spark_errors, spark_session
+from warehouse.flat_ledger import HELD
+from warehouse.flat_plan import FlatPart
 from warehouse.names import literal, with_names
 from warehouse.private import private_files
 from warehouse.scope import tables_read
@@ -28,8 +31,12 @@ _SCRATCH = "spark"
 
 
 @contextmanager
-def spark_engine(transaction: Transaction, folder: Path, place: SparkPlace) -> Iterator["SparkEngine"]:
+def spark_engine(
+    transaction: Transaction, folder: Path, place: SparkPlace, parts: Sequence[FlatPart]
+) -> Iterator["SparkEngine"]:
     """Spark for the statements of one transaction on the warehouse in `folder`; ended with the block.
+
+    The flat tables that the views of `parts` fill are read from the raw segments, all others handed over.
 
     Its files lie in a folder of the warehouse that is removed afterwards. On a cluster every machine must see
     the warehouse's folder under the same path.
@@ -42,7 +49,7 @@ def spark_engine(transaction: Transaction, folder: Path, place: SparkPlace) -> I
         with private_files():
             scratch.mkdir(mode=0o700)
         with spark_session(scratch, place) as session:
-            yield SparkEngine(session, transaction, scratch)
+            yield SparkEngine(session, transaction, scratch, RawTables(session, transaction, folder, parts))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -50,10 +57,13 @@ def spark_engine(transaction: Transaction, folder: Path, place: SparkPlace) -> I
 class SparkEngine:
     """An engine (`warehouse.engines.engine`) whose statements run on Spark."""
 
-    def __init__(self, session: "SparkSession", transaction: Transaction, scratch: Path) -> None:
+    def __init__(
+        self, session: "SparkSession", transaction: Transaction, scratch: Path, raw: RawTables
+    ) -> None:
         self._session = session
         self._transaction = transaction
         self._scratch = scratch
+        self._raw = raw
         self._known: set[str] = set()
         self._written = 0
         with spark_errors():
@@ -85,10 +95,26 @@ class SparkEngine:
     def _frame(self, select: str) -> "DataFrame":
         """The rows of a statement, once the tables it reads are there."""
         for read in tables_read(self._transaction, select):
-            if read.table not in self._known:
-                self._hand_over(read.table)
+            self._require(read.table)
         with spark_errors():
             return Recursion(self._session, self._kept).frame(parse(select))
+
+    def _require(self, table: str) -> None:
+        """Make a table readable: made from the raw segments where views fill it, handed over otherwise."""
+        if table in self._known:
+            return
+        if table in self._raw:
+            with spark_errors():
+                rows = self._raw.frame(table, self._held)
+            if rows is not None:
+                self._offer(table, self._write(rows))
+                return
+        self._hand_over(table)
+
+    def _held(self) -> "DataFrame":
+        """The versions that the flat tables hold."""
+        self._require(HELD)
+        return self._session.table(HELD)
 
     def _hand_over(self, table: str) -> None:
         target = self._scratch / f"{table}.parquet"
