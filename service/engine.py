@@ -8,7 +8,7 @@ from service.settings import Settings
 from warehouse.build import BuildInput
 from warehouse.connection import Transaction
 from warehouse.engines.engine import Engine
-from warehouse.engines.session import SparkPlace, require_spark
+from warehouse.engines.session import SparkPlace, clear_scratch, require_spark
 from warehouse.flat_plan import plan_flat
 
 
@@ -27,6 +27,7 @@ def engine_for(
     transaction: Transaction, folder: Path, place: SparkPlace | None, build_input: BuildInput
 ) -> Iterator[Engine | None]:
     """The engine of one build in the warehouse in `folder`; None is the transaction itself."""
+    clear_scratch(folder)
     if place is None:
         yield None
         return

@@ -17,9 +17,9 @@ from docs.making.failures import error_classes
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("mappings", "warehouse", "ingest", "outcomes", "service")
 NAMES = {kind.__name__ for kind in error_classes()}
-# Our messages, what the operating system says of files, the class of an exception, and DuckDB's text as far
-# as it speaks of no values.
-FIXED = {"message", "next_step", "strerror", "type", "database_error"}
+# Our messages, what the operating system says of files, the class of an exception, DuckDB's text as far as it
+# speaks of no values, and the name that Spark gives an error.
+FIXED = {"message", "next_step", "strerror", "type", "database_error", "condition"}
 # The text of another library's exception may quote what it failed on. These were looked at: ours (decode.py,
 # manifest.py, stream.py raise fixed texts), and parsers of files that an operator or we have written.
 REVIEWED = {

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CORE = read_table_files([path for path in BuildSources().core.iterdir() if path.name.endswith(".sql")])
 TABLES = [file.header.table for file in (*CORE, *read_cohorts())]
 TOLERANCE = 1e-9
-# A minute of Spark is mostly its own compiling. Few rows are done sooner by interpreting, as Spark itself can.
+# A minute of Spark is mostly its own compiling; few rows are done sooner when it interprets.
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 _FIGURES = """

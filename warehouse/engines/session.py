@@ -41,6 +41,16 @@ def require_spark() -> None:
         )
 
 
+def scratch_folder(folder: Path) -> Path:
+    """Where Spark's files of the warehouse in `folder` lie while a refresh runs."""
+    return folder / "spark"
+
+
+def clear_scratch(folder: Path) -> None:
+    """Remove what a killed refresh on Spark has left in the warehouse in `folder`, which is locked by us."""
+    shutil.rmtree(scratch_folder(folder), ignore_errors=True)
+
+
 @dataclass(frozen=True, slots=True)
 class SparkPlace:
     """Where Spark runs: its master's URL (`local[2]` is this machine), and the memory of the process here.

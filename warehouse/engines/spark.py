@@ -5,7 +5,6 @@ checks, the trace, the release and the report read it there as ever. DuckDB says
 (without running the statement), so both engines make the same table.
 """
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,14 @@ from warehouse.connection import Transaction
 from warehouse.engines.dialect import parse
 from warehouse.engines.raw import RawTables
 from warehouse.engines.recursion import Recursion
-from warehouse.engines.session import SparkPlace, require_spark, spark_errors, spark_session
+from warehouse.engines.session import (
+    SparkPlace,
+    clear_scratch,
+    require_spark,
+    scratch_folder,
+    spark_errors,
+    spark_session,
+)
 from warehouse.flat_ledger import HELD
 from warehouse.flat_plan import FlatPart
 from warehouse.names import literal, with_names
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _SCHEMAS = ("flat", "core", "ops", "outcomes")
-_SCRATCH = "spark"
 
 
 @contextmanager
@@ -42,16 +47,14 @@ def spark_engine(
     the warehouse's folder under the same path.
     """
     require_spark()
-    scratch = folder / _SCRATCH
-    # What a kill has left; the warehouse's lock says that nobody uses it.
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch = scratch_folder(folder)
     try:
         with private_files():
             scratch.mkdir(mode=0o700)
         with spark_session(scratch, place) as session:
             yield SparkEngine(session, transaction, scratch, RawTables(session, transaction, folder, parts))
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        clear_scratch(folder)
 
 
 class SparkEngine:
