@@ -76,10 +76,10 @@ def sync(
 
     Example: cryocohort sync --config /etc/cryocohort
     """
+    from service.centers import ReconcileDemand
     from service.cli_output import show_sync, shown_progress
-    from service.nightly import sync_night
     from service.notify import told
-    from service.study import ReconcileDemand
+    from service.sync import sync_night
 
     settings, stop = read_settings(config), stop_on_signals()
     demand = ReconcileDemand(reconcile, frozenset(accept_deletions or ()))
@@ -115,8 +115,8 @@ def refresh(
     """
     from service.cli_output import show_refresh, shown_progress
     from service.engine import spark_place
-    from service.nightly import refresh_night
     from service.notify import told
+    from service.refresh import refresh_night
 
     if master is not None and engine != "spark":
         raise typer.BadParameter("--master is for --engine spark")
@@ -143,8 +143,8 @@ def report(
     """
     from outcomes.figures import FORMS
     from service.cli_output import console, shown_progress
-    from service.nightly import report_night
     from service.notify import told
+    from service.report import report_night
 
     settings, stop = read_settings(config), threading.Event()
     with told(settings, "report", now, stop.is_set), shown_progress() as progress:

@@ -13,7 +13,8 @@ from service.cli_output import console, show_comparison, show_refresh, show_sync
 from service.configuration import load_settings
 from service.demo.server import demo_servers
 from service.demo.workplace import prepare, sign_in
-from service.nightly import Night, run_night
+from service.nightly import run_night
+from service.run import Night
 from service.secret_file import read_secret
 from service.stop_signals import stop_on_signals
 

@@ -20,10 +20,11 @@ if TYPE_CHECKING:  # each of these brings a heavy library, and a command should 
     from ingest.sync import UnitLanded
     from outcomes.comparison import Comparison
     from service.doctor import Checkup
-    from service.nightly import RefreshReport, SyncReport
+    from service.refresh import RefreshReport
     from service.release_list import KeptRelease
     from service.retry import RetryReport
     from service.status import Status, Step
+    from service.sync import SyncReport
     from warehouse.audit import Entry
     from warehouse.built import BuiltTable
     from warehouse.type_sync import TypeSync

@@ -12,10 +12,11 @@ from ingest.origin import origin_of
 from mappings.errors import ConfigError, TerminologyError, ViewError
 from mappings.terminology import load_aliases, load_codes
 from mappings.terminology_check import check_center as check_codes
+from service.centers import ingest_centers
 from service.doctor_server import ServerFacts, check_server
 from service.finding import Finding, failed, ok, skipped, warning
 from service.settings import CenterSettings, Settings
-from service.study import build_input, ingest_centers
+from service.study import build_input
 from warehouse.build import BuildInput
 from warehouse.flat_plan import plan_flat
 

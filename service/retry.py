@@ -12,10 +12,11 @@ from ingest.gate_pool import GatePool
 from ingest.retry import AskedAgain, Retried, retry_center
 from ingest.source import ByFolder
 from mappings.errors import ConfigError, StillRefusedError, ViewError
-from service.nightly import fail_unless_complete, map_landed
+from service.centers import ingest_centers
 from service.quarantine import require_warehouse
 from service.run import Night, ledger_run, open_warehouse
-from service.study import ingest_centers, study_codes
+from service.study import study_codes
+from service.sync import fail_unless_complete, map_landed
 from warehouse.built import BuiltTable
 from warehouse.connection import Warehouse
 from warehouse.faults import Which, gate_refused

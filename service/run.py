@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
-from ingest.context import Progress
 from mappings.errors import CryocohortError, FatalCheckError, InvalidShareError, ServerError, SignInError
 from service.secret_prints import secret_prints
 from service.settings import Settings
@@ -17,6 +17,9 @@ from service.study import config_fingerprint, product_version
 from warehouse.connection import Warehouse
 from warehouse.runs import RunKind, RunStatus, finish_run, start_run
 
+if TYPE_CHECKING:  # a refresh needs nothing of what reads centers
+    from ingest.context import Progress
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
@@ -24,7 +27,7 @@ class Night:
 
     settings: Settings
     clock: Callable[[], dt.datetime]
-    progress: Progress
+    progress: "Progress"
     is_stopping: Callable[[], bool]
 
 

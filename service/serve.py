@@ -10,12 +10,15 @@ from typing import Any
 import structlog
 
 from mappings.errors import CryocohortError, NothingPublishedError, WarehouseError
-from service.nightly import Night, refresh_night, report_night, sync_night
 from service.notify import told
+from service.refresh import refresh_night
+from service.report import report_night
+from service.run import Night
 from service.scheduler import Beat, ScheduledStep, Timetable, run_timetable
 from service.settings import Settings
 from service.status import STEPS, Status, Step, read_status, triggers
 from service.status_page import status_page
+from service.sync import sync_night
 from service.systemd import Manager
 from warehouse.lock import FolderLock
 

@@ -30,6 +30,11 @@ class BuiltTable:
     reasons: tuple[str, ...] = ()
 
 
+def count_made(tables: Sequence[BuiltTable]) -> int:
+    """How many of the tables were made or changed; the others were kept."""
+    return sum(bool(table.reasons) for table in tables)
+
+
 class BuildLedger:
     """The ledger of built tables within one build; every table must be noted after those it reads."""
 

@@ -18,8 +18,10 @@ from outcomes.report.page import render
 from service.configuration import load_settings
 from service.demo.server import DemoServer
 from service.demo.workplace import prepare
-from service.nightly import Night, refresh_night, report_night, sync_night
-from service.study import report_facts
+from service.refresh import refresh_night
+from service.report import report_facts, report_night
+from service.run import Night
+from service.sync import sync_night
 from tests.browser.axe import axe_source
 from tests.browser.chromium import CHROMEDRIVER, CHROMIUM, Browser, chromium
 from tests.browser.planted import CANARY, plant_in_release, planted

@@ -12,8 +12,10 @@ from mappings.errors import IncompleteError
 from service.configuration import load_settings
 from service.demo.server import demo_servers
 from service.demo.workplace import prepare
-from service.nightly import Night, refresh_night, sync_night
+from service.refresh import refresh_night
+from service.run import Night
 from service.status_page import status_page
+from service.sync import sync_night
 from tests.browser.chromium import Browser
 from tests.browser.test_report_in_browser import AXE
 

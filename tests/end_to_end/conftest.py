@@ -14,16 +14,11 @@ from outcomes.results import MetricResult
 from service.configuration import load_settings
 from service.demo.server import DemoServers, demo_servers
 from service.demo.workplace import prepare
-from service.nightly import (
-    Night,
-    RefreshReport,
-    SyncReport,
-    open_warehouse,
-    refresh_night,
-    report_night,
-    sync_night,
-)
+from service.refresh import RefreshReport, refresh_night
+from service.report import report_night
+from service.run import Night, open_warehouse
 from service.settings import Settings
+from service.sync import SyncReport, sync_night
 from warehouse.mart import open_mart
 
 TABLES = (

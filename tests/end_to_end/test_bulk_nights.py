@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from outcomes.results import MetricResult
-from service.nightly import sync_night
-from service.study import ReconcileDemand
+from service.centers import ReconcileDemand
+from service.sync import sync_night
 from tests.end_to_end.conftest import Night1, Study, now
 from tests.end_to_end.test_nights import SCORE, chart_of, copied, landed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.end_to_end.conftest import Night1, Study
 from tests.end_to_end.test_cli import cryocohort
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from docs.making.command_line import command_names
 from service.cli import app
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.end_to_end.conftest import Night1, Study
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.end_to_end.conftest import Night1
 from warehouse.connection import Warehouse
 from warehouse.names import with_names

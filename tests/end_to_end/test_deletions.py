@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mappings.errors import ConfigError
-from service.nightly import SyncReport, sync_night
-from service.study import ReconcileDemand
+from service.centers import ReconcileDemand
+from service.sync import SyncReport, sync_night
 from tests.end_to_end.conftest import Study, value
 from tests.end_to_end.test_cli import cryocohort
 

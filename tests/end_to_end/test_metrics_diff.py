@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
+from service.centers import ReconcileDemand
 from service.metrics import diff
-from service.nightly import sync_night
-from service.study import ReconcileDemand
+from service.sync import sync_night
 from tests.end_to_end.conftest import Study
 from tests.end_to_end.test_cli import cryocohort
 from tests.end_to_end.test_deletions import delete, scores

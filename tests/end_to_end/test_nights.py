@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from mappings.errors import FatalCheckError, IncompleteError, ViewError, WarehouseBusyError
-from service.nightly import Night, SyncReport, open_warehouse, sync_night
+from service.run import Night, open_warehouse
+from service.sync import SyncReport, sync_night
 from tests.end_to_end.conftest import Silent, Study, now, value
 from warehouse.build import BuiltTable
 from warehouse.mart import open_mart

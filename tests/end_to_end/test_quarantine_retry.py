@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.end_to_end.conftest import Study
 from tests.end_to_end.test_cli import cryocohort
 from warehouse.faults import Which, gate_refused

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.end_to_end.conftest import Night1, Study
 from warehouse.catalog import drop_tables_but
 from warehouse.manifest import verify_manifest

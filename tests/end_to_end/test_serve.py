@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from service.status import note_status
 from tests.end_to_end.conftest import Study
 

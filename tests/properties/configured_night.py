@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-import service.nightly
+import service.sync
 from ingest import plan
 from ingest.budget import RetryPolicy
 from ingest.center import FhirVersion
@@ -24,11 +24,13 @@ from ingest.client import FhirClient
 from ingest.resource_types import ResourceType, load_resource_types
 from mappings.terminology import MappedCode
 from mappings.viewdef import NamedView, load_views
+from service.centers import ReconcileDemand
 from service.configuration import load_settings
 from service.demo.workplace import prepare
-from service.nightly import Night, SyncReport, open_warehouse, sync_night
+from service.run import Night, open_warehouse
 from service.settings import Settings
-from service.study import ReconcileDemand, study_codes
+from service.study import study_codes
+from service.sync import SyncReport, sync_night
 from tests.properties.made_resources import TYPES, made
 from tests.properties.model_server import ModelServer, serving
 from tests.properties.model_store import Habits, Key, ModelStore, Version, World
@@ -166,10 +168,8 @@ def place(
 
 def without_patience(patch: pytest.MonkeyPatch) -> None:
     """Retries without waiting and codes read once: neither patience nor code files are under test."""
-    patch.setattr(
-        service.nightly, "FhirClient", lambda center, **options: FhirClient(center, QUICK, **options)
-    )
-    patch.setattr(service.nightly, "study_codes", _codes)
+    patch.setattr(service.sync, "FhirClient", lambda center, **options: FhirClient(center, QUICK, **options))
+    patch.setattr(service.sync, "study_codes", _codes)
 
 
 @functools.cache
@@ -198,13 +198,13 @@ def _views_of_three(folder: Path) -> list[NamedView]:
 
 def one_query_at_a_time(patch: pytest.MonkeyPatch, page_size: int = 50) -> None:
     """Requests in the same order every time, so that the n-th is always the same."""
-    sound = service.nightly.ingest_centers
+    sound = service.sync.ingest_centers
 
     def centers(settings: Settings) -> list[Any]:
         changes = {"concurrency": 1, "page_size": page_size}
         return [dataclasses.replace(center, **changes) for center in sound(settings)]
 
-    patch.setattr(service.nightly, "ingest_centers", centers)
+    patch.setattr(service.sync, "ingest_centers", centers)
 
 
 def prepare_second_night(here: Place) -> tuple[Path, Backup]:

@@ -17,11 +17,13 @@ import pytest
 import structlog
 from structlog.typing import EventDict
 
-import service.nightly
+import service.sync
 from ingest.gate_pool import GatePool
+from service.centers import ReconcileDemand
 from service.configuration import load_settings
-from service.nightly import Night, refresh_night, sync_night
-from service.study import ReconcileDemand
+from service.refresh import refresh_night
+from service.run import Night
+from service.sync import sync_night
 from tests.properties.failing_database import StatementKiller
 from tests.properties.model_study import Silent
 
@@ -56,7 +58,7 @@ def run_night(config: str, now: str, *, has_workers: bool = False) -> None:
     """Run one night that also looks for deletions."""
     settings = load_settings(Path(config))
     accepted = frozenset(center.center_id for center in settings.centers)
-    service.nightly.GatePool = functools.partial(GatePool, in_place=0 if has_workers else 10**9)
+    service.sync.GatePool = functools.partial(GatePool, in_place=0 if has_workers else 10**9)
     night = Night(settings, lambda: dt.datetime.fromisoformat(now), Silent(), lambda: False)
     sync_night(night, ReconcileDemand(is_forced=True, accepted=accepted))
 

@@ -20,7 +20,7 @@ import pytest
 from service.configuration import load_settings
 from service.demo.workplace import prepare
 from service.new_workplace import write_key
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.ingest.loopback import Answer, FhirServer, Seen, serving
 from tests.ingest.smart_servers import (
     CLIENT_ID,

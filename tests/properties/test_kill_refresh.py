@@ -27,7 +27,7 @@ from service.configuration import load_settings
 from service.demo import center_a, center_b
 from service.demo.cohort import DemoPatient, read_cohort
 from service.demo.workplace import prepare
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.properties.budget import SEED
 from tests.properties.night_process import start_refresh
 from warehouse.connection import Warehouse

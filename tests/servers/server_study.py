@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.centers import ReconcileDemand
 from service.configuration import load_settings
 from service.demo import center_a, center_b
 from service.demo.cohort import read_cohort
 from service.demo.fhir import Resource
 from service.demo.noise import noise
 from service.demo.workplace import prepare
-from service.nightly import Night, RefreshReport, SyncReport, open_warehouse, refresh_night, sync_night
+from service.refresh import RefreshReport, refresh_night
+from service.run import Night, open_warehouse
 from service.settings import Settings
-from service.study import ReconcileDemand
+from service.sync import SyncReport, sync_night
 
 Figure = tuple[str, str, str]  # metric, statistic, group
 Figures = dict[Figure, dict[str, Any]]

@@ -16,9 +16,9 @@ from ingest.auth import BearerAuth, SmartAuth
 from ingest.center import Center
 from ingest.tls import Tls
 from mappings.errors import ConfigError
+from service.centers import ingest_centers
 from service.configuration import load_settings
 from service.credentials import credentials
-from service.study import ingest_centers
 from tests.ingest.smart_servers import pem, private_key, smart
 from tests.ingest.tls_servers import Authority
 

@@ -9,7 +9,8 @@ import pytest
 
 from mappings.errors import IncompleteError, SignInError
 from service.configuration import load_settings
-from service.nightly import Night, SyncReport, sync_night
+from service.run import Night
+from service.sync import SyncReport, sync_night
 from tests.ingest.smart_servers import CLIENT_ID, Servers, pem, private_key, smart_servers
 
 SHIPPED = Path(__file__).parents[2] / "config"

@@ -10,7 +10,7 @@ from mappings.errors import WarehouseError
 from service.cli_audit import show, verify
 from service.configuration import load_settings
 from service.demo.workplace import prepare
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from warehouse.runs import finish_run, start_run
 
 NOW = dt.datetime(2026, 11, 1, 3, tzinfo=dt.UTC)

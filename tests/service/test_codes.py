@@ -24,7 +24,7 @@ from mappings.terminology_rows import COUNTED, REVIEW_ONLY, guarded, unguarded
 from service.cli import app
 from service.codes import check_codes, import_concept_map, skeleton
 from service.configuration import load_settings
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from service.settings import Settings
 from warehouse.terms import UnmappedCode
 

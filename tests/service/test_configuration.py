@@ -9,8 +9,8 @@ import pytest
 from ingest.origin import Origin
 from ingest.source import ByExport, ByFolder, BySearch, Source
 from mappings.errors import ConfigError
+from service.centers import ingest_centers
 from service.configuration import load_settings
-from service.study import ingest_centers
 
 SHIPPED = Path(__file__).parents[2] / "config"
 CENTER = "centers/a/center.toml"

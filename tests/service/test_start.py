@@ -1,4 +1,4 @@
-"""`--help` is there at once: what it imports is listed, because a time would depend on the machine."""
+"""Commands bring what they need and no more: imports are listed, a time would depend on the machine."""
 
 import json
 import os
@@ -42,6 +42,17 @@ def test_help_imports_nothing_of_ours_but_the_commands_and_the_errors() -> None:
     ours = {module for module in imported() if module.split(".")[0] in packages}
     assert {module for module in ours - OURS if not module.startswith("service.cli")} == set()
     assert "service.cli_output" not in ours
+
+
+def test_a_refresh_brings_nothing_that_reads_centers_or_draws() -> None:
+    loaded = "import json, sys, service.refresh; print(json.dumps(sorted(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    modules = json.loads(ended.stdout)
+    assert {"duckdb", "outcomes.refresh", "scipy"} <= set(modules)
+    heavy = {"requests", "matplotlib", "jinja2", "cryptography", "pyspark", "sqlglot"}
+    assert heavy & set(modules) == set()
+    ours = {".".join(module.split(".")[:2]) for module in modules}
+    assert {"ingest.client", "ingest.gate", "outcomes.report", "outcomes.plots"} & ours == set()
 
 
 def run(*arguments: str, **environment: str) -> str:

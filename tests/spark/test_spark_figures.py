@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.demo.server import demo_servers
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.end_to_end.conftest import Study, make_study, now
 from tests.spark.both_engines import INTERPRETED, TABLES, contents, figures, made_by_spark, refresh_on_spark
 from warehouse.manifest import read_manifest

@@ -3,7 +3,7 @@
 import pytest
 
 from service.demo.server import demo_servers
-from service.nightly import open_warehouse
+from service.run import open_warehouse
 from tests.end_to_end.conftest import make_study, now
 from tests.spark.both_engines import TABLES, contents, figures, made_by_spark, refresh_on_spark
 from tests.spark.grown import Growth, grow
