@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,7 +30,12 @@ def escape(text: str) -> str:
 
 def local_id(reference: object, resource_type: str, base_url: str) -> str | None:
     """The id in a reference to a `resource_type` of the server at `base_url`; None for any other."""
-    match = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
+    return _local_id(reference, resource_type, base_url) if isinstance(reference, str) else None
+
+
+@lru_cache(maxsize=4096)  # a patient's resources follow each other
+def _local_id(reference: str, resource_type: str, base_url: str) -> str | None:
+    match = _REFERENCE.fullmatch(reference)
     if match is None or match["type"] != resource_type:
         return None
     is_ours = match["base"] is None or match["base"].rstrip("/") == base_url.rstrip("/")

@@ -190,7 +190,12 @@ def former_members(warehouse: Warehouse, center_id: str) -> set[str]:
 
 def come_back(transaction: Transaction, place: Row, resource_ids: Sequence[str]) -> None:
     """Note that resources that had left were received again by the run of `place`."""
-    if not resource_ids:
+    # Mostly none has left, and a list of thousands of ids is dear to bind.
+    is_any = (
+        "SELECT count(*) > 0 FROM ops.departure "
+        "WHERE back_run_id IS NULL AND center_id = ? AND resource_type = ?"
+    )
+    if not resource_ids or not transaction.value(is_any, [place["center_id"], place["resource_type"]]):
         return
     transaction.execute(
         "UPDATE ops.departure SET back_run_id = $run::INTEGER WHERE back_run_id IS NULL "

@@ -100,7 +100,8 @@ def accepted_versions(transaction: Transaction, unit: Unit) -> list[Accepted]:
 
 
 def _heads(transaction: Transaction, unit: Unit, resource_ids: Sequence[str]) -> dict[str, Head]:
-    if not resource_ids:
+    any_head = "SELECT 1 FROM ops.head WHERE center_id = ? AND resource_type = ? LIMIT 1"
+    if not resource_ids or not transaction.rows(any_head, [unit.center_id, unit.resource_type]):
         return {}
     rows = transaction.rows(
         "SELECT resource_id, version_id, last_updated, content_hash, run_id, path FROM ops.head "
