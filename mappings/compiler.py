@@ -52,6 +52,7 @@ class CompiledView:
     `sql` is one SELECT of the carried columns, then `columns`. `rejects_sql` is one SELECT of `center_id`,
     `resource_id` and `reason` (text without content) of the resources left out because the view fails on
     them; it gives no rows for a strict view. `elements` are the top-level elements of the resource it reads.
+    Where there `is_row_each`, whatever resource the view does not fail on gives one row.
     """
 
     sql: str
@@ -59,6 +60,7 @@ class CompiledView:
     columns: tuple[CompiledColumn, ...]
     resource: str
     elements: tuple[str, ...]
+    is_row_each: bool
 
 
 def compile_view(
@@ -102,16 +104,19 @@ class _Statement:
     target: _Target
 
     @property
+    def is_row_each(self) -> bool:
+        return not (self.rows.loops or self.test)
+
+    @property
     def _is_guarded(self) -> bool:
         return bool(self.build.fallible) and not self.target.strict
 
     def select(self) -> str:
-        if not (self.rows.loops or self.test or self._is_guarded):
+        if self.is_row_each and not self._is_guarded:
             fields = [f"{column.sql} AS {identifier(column.name)}" for column in self.rows.columns]
             return f"SELECT {', '.join([*self._carried(ROW), *fields])}\n{self._source()}"
         # A resource of one row needs no list of rows: only what can fail goes through the guard.
-        is_flat = not (self.rows.loops or self.test)
-        safe = [column for column in self.rows.columns if is_flat and not self._can_fail(column)]
+        safe = [column for column in self.rows.columns if self.is_row_each and not self._can_fail(column)]
         listed = replace(self.rows, columns=tuple(c for c in self.rows.columns if c not in safe))
         made = self.build.guarded(self._made(listed)) if self._is_guarded else self._made(listed)
         plain = [f"{column.sql} AS {identifier(column.name)}" for column in safe]
@@ -163,7 +168,14 @@ def _compile(view: ViewDefinition, target: _Target) -> CompiledView:
     statement = _Statement(view, rows, test, build, root, target)
     columns = tuple(CompiledColumn(found.name, found.sql_type, found.description) for found in rows.columns)
     elements = tuple(sorted(root.children))
-    return CompiledView(statement.select(), statement.rejects(), columns, view.resource, elements)
+    return CompiledView(
+        sql=statement.select(),
+        rejects_sql=statement.rejects(),
+        columns=columns,
+        resource=view.resource,
+        elements=elements,
+        is_row_each=statement.is_row_each,
+    )
 
 
 def _check_version(view: ViewDefinition, fhir_version: str) -> None:

@@ -182,7 +182,9 @@ class _Update:
                 f"{', '.join(center.center_id for center in centers)}. {error.message}",
                 f"Correct {part.table}.json: the center's own in its folder views, or the shipped one.",
             ) from None
-        self._open_rejects(part, stored)
+        # Where no row is missing, none was rejected: the bodies need not be read again to tell.
+        if not (part.view.is_row_each and inserted == stored.versions):
+            self._open_rejects(part, stored)
         return inserted
 
     def _source(self, part: FlatPart, centers: Sequence[BuildCenter], heads: str) -> Stored:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse.connection import Transaction
+from warehouse.connection import Row, Transaction
 from warehouse.names import with_names
 
 _RESOURCE = """
@@ -36,30 +36,31 @@ INNER JOIN {heads} AS head
     AND stored.resource_id = head.resource_id
     AND stored.filename = concat($folder, '/', head.path)
 """
-_WHOLE_PATHS = """
-SELECT segment.path FROM ops.segment AS segment
+_LISTED_IN = """
+SELECT segment.path, held.listed, segment.versions = held.listed AS is_whole FROM ops.segment AS segment
 INNER JOIN (
     SELECT path, count(*) AS listed FROM {heads}
     SEMI JOIN (SELECT unnest(?) AS path) AS wanted USING (path) GROUP BY path
 ) AS held USING (path)
-WHERE segment.versions = held.listed
 """
 RELATION = (_RESOURCE, _WHOLE, _LISTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The relation `resource` as a WITH clause (no text when nothing is listed), and the values in it."""
+    """The relation `resource` as a WITH clause (none when nothing is listed), its values, and how many versions."""
 
     relation: str
     values: Mapping[str, object]
+    versions: int
 
 
 def stored_in(
     transaction: Transaction, folder: Path, heads: str, paths: Sequence[str], base_urls: Mapping[str, str]
 ) -> Stored:
     """The versions that `heads` lists in the segments `paths` of these centers, each with its base URL."""
-    whole = whole_segments(transaction, heads, paths)
+    rows = _listed_in(transaction, heads, paths)
+    whole = {row["path"] for row in rows if row["is_whole"]}
     values: dict[str, object] = {"centers": list(base_urls), "base_urls": list(base_urls.values())}
     parts = []
     if files := [f"{folder}/{path}" for path in paths if path in whole]:
@@ -68,10 +69,14 @@ def stored_in(
     if files := [f"{folder}/{path}" for path in paths if path not in whole]:
         parts.append(with_names(_LISTED, heads=heads))
         values |= {"files": files, "folder": str(folder)}
-    return Stored(_RESOURCE.format(stored=" UNION ALL ".join(parts)) if parts else "", values)
+    relation = _RESOURCE.format(stored=" UNION ALL ".join(parts)) if parts else ""
+    return Stored(relation, values, sum(row["listed"] for row in rows))
 
 
 def whole_segments(transaction: Transaction, heads: str, paths: Sequence[str]) -> set[str]:
     """Those of the segments `paths` of which `heads` lists every version."""
-    rows = transaction.rows(with_names(_WHOLE_PATHS, heads=heads), [list(paths)]) if paths else []
-    return {row["path"] for row in rows}
+    return {row["path"] for row in _listed_in(transaction, heads, paths) if row["is_whole"]}
+
+
+def _listed_in(transaction: Transaction, heads: str, paths: Sequence[str]) -> list[Row]:
+    return transaction.rows(with_names(_LISTED_IN, heads=heads), [list(paths)]) if paths else []
