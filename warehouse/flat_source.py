@@ -48,7 +48,7 @@ RELATION = (_RESOURCE, _WHOLE, _LISTED)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The relation `resource` as a WITH clause (none when nothing is listed), its values, and how many versions."""
+    """The relation `resource` as a WITH clause (none when nothing is listed), its values and versions."""
 
     relation: str
     values: Mapping[str, object]

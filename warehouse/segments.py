@@ -31,6 +31,7 @@ _SCHEMA = pa.schema(
         ("body", pa.string()),
     ]
 )
+_ALIKE = ["center_id", "resource_type", "version_id", "run_id"]  # a dictionary of ids or bodies saves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def write_segment(folder: Path, path: str, columns: Mapping[str, Sequence[object
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             arrays = {name: _array(name, values) for name, values in columns.items()}
             versions = pa.table(arrays, schema=_SCHEMA)
-            pq.write_table(versions, staging, compression="zstd")
+            pq.write_table(versions, staging, compression="zstd", use_dictionary=_ALIKE)
             sync_to_disk(staging)
             staging.replace(target)
             sync_to_disk(target.parent)
