@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mappings.errors import ConfigError
+from tests.spark.both_engines import QUICK_START
 from warehouse.engines.session import SparkPlace, require_spark, spark_session
 
 if TYPE_CHECKING:
@@ -46,5 +47,7 @@ def has_spark() -> None:
 @pytest.fixture(scope="session")
 def spark(has_spark: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
     """A session as a refresh has it, on two cores."""
-    with spark_session(tmp_path_factory.mktemp("spark"), PLACE) as session:
-        yield session
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("JDK_JAVA_OPTIONS", QUICK_START)
+        with spark_session(tmp_path_factory.mktemp("spark"), PLACE) as session:
+            yield session

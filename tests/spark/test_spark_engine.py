@@ -1,5 +1,6 @@
 """Spark as the engine of a transaction: circles end, NULLs are masked, failures tell no value."""
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,16 +9,22 @@ import numpy as np
 import pytest
 
 from mappings.errors import WarehouseError
+from warehouse.build import BuildCenter, BuildSources
 from warehouse.connection import Transaction, Warehouse
 from warehouse.engines.raw import RawTables
 from warehouse.engines.session import spark_errors
 from warehouse.engines.spark import SparkEngine
+from warehouse.flat import update_flat
+from warehouse.flat_plan import plan_flat
+from warehouse.land import Landed, Unit, land
+from warehouse.runs import start_run
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.spark
 
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 # Two chains that meet, a circle, one that leads into it, and one that replaces itself.
 LINKS = [("a", "b"), ("b", "c"), ("x", "c"), ("p", "q"), ("q", "p"), ("o", "p"), ("s", "s")]
 REACHED = """
@@ -107,3 +114,33 @@ def test_a_statement_that_fails_tells_no_value(
 def test_a_column_that_is_not_there_is_told_by_its_condition(spark: "SparkSession") -> None:
     with pytest.raises(WarehouseError, match="UNRESOLVED_COLUMN"), spark_errors():
         spark.sql("SELECT absent FROM VALUES (1) AS t (x)").collect()
+
+
+def test_views_read_the_current_versions_alone(spark: "SparkSession", tmp_path: Path) -> None:
+    parts = plan_flat([BuildCenter("a", "https://fhir.example.org", "R4")], BuildSources().views)
+    with Warehouse.open(tmp_path / "data") as warehouse:
+        run_id = start_run(warehouse, kind="sync", now=NOW, version="test", config_fingerprint="")
+        for versions in ([("p1", "male"), ("p2", "female")], [("p1", "other"), ("p3", "male")]):
+            land(warehouse, Unit(run_id, "a", "Patient", 2, [patient(*each) for each in versions], NOW))
+        with warehouse.transaction() as transaction:
+            update_flat(transaction, parts, run_id=run_id, folder=warehouse.folder)
+            raw = RawTables(spark, transaction, warehouse.folder, parts)
+            scratch = warehouse.folder / "scratch"
+            scratch.mkdir()
+            engine = SparkEngine(spark, transaction, scratch, raw)
+            sql = "SELECT patient_key, gender FROM flat.patient ORDER BY patient_key"
+            found, expected = engine.columns(sql), transaction.columns(sql)
+            assert "flat.patient" in raw
+            assert expected["gender"].tolist() == ["other", "female", "male"]
+            assert {name: column.tolist() for name, column in found.items()} == {
+                name: column.tolist() for name, column in expected.items()
+            }
+            # A type of which nothing has landed has its table all the same.
+            assert engine.columns("SELECT condition_key FROM flat.condition")["condition_key"].tolist() == []
+            assert not (scratch / "flat.patient.parquet").exists(), "it was handed over, not read from raw"
+            assert (scratch / "flat.condition.parquet").exists()
+
+
+def patient(resource_id: str, gender: str) -> Landed:
+    body = f'{{"gender":"{gender}","id":"{resource_id}","resourceType":"Patient"}}'
+    return Landed("Patient", resource_id, gender, NOW, f"{resource_id} {gender}", body)

@@ -60,7 +60,9 @@ class RawTables:
             frames.append(self._read(partly).join(held(), list(_VERSION), "left_semi"))
         if not frames:
             return None
-        return _with_base_urls(reduce(lambda first, more: first.union(more), frames), part.centers)
+        # By name: the join has put its columns first.
+        stored = reduce(lambda first, more: first.unionByName(more), frames)
+        return _with_base_urls(stored, part.centers)
 
     def _read(self, paths: Sequence[str]) -> "DataFrame":
         """All versions of these segments, each with the path of its own."""

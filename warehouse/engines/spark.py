@@ -31,6 +31,7 @@ from warehouse.transaction import Columns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 _SCHEMAS = ("flat", "core", "ops", "outcomes")
 
@@ -41,10 +42,9 @@ def spark_engine(
 ) -> Iterator["SparkEngine"]:
     """Spark for the statements of one transaction on the warehouse in `folder`; ended with the block.
 
-    The flat tables that the views of `parts` fill are read from the raw segments, all others handed over.
-
-    Its files lie in a folder of the warehouse that is removed afterwards. On a cluster every machine must see
-    the warehouse's folder under the same path.
+    The flat tables that the views of `parts` fill are read from the raw segments, all others handed over. Its
+    files lie in a folder of the warehouse that is removed afterwards. On a cluster every machine must see the
+    warehouse's folder under the same path.
     """
     require_spark()
     scratch = scratch_folder(folder)
@@ -80,12 +80,13 @@ class SparkEngine:
 
     def create_table(self, table: str, select: str) -> None:
         """Make `table` from the rows of a SELECT statement, in Spark and in the transaction."""
-        made = self._write(self._frame(select))
+        frame = self._frame(select)
+        made = self._write(frame)
         name = with_names("{table}", table=table)
         self._transaction.execute(f"CREATE OR REPLACE TABLE {name} AS\n{select}\nWITH NO DATA")
         rows = f"read_parquet({literal(f'{made}/*.parquet')})"
         self._transaction.execute(f"INSERT INTO {name} BY NAME FROM {rows}")
-        self._offer(table, made)
+        self._offer(table, made, frame.schema)
 
     def columns(self, sql: str) -> Columns:
         """Run one query and return its columns as NumPy arrays of equal length, masked where NULL."""
@@ -110,7 +111,7 @@ class SparkEngine:
             with spark_errors():
                 rows = self._raw.frame(table, self._held)
             if rows is not None:
-                self._offer(table, self._write(rows))
+                self._offer(table, self._write(rows), rows.schema)
                 return
         self._hand_over(table)
 
@@ -126,11 +127,11 @@ class SparkEngine:
         )
         self._offer(table, target)
 
-    def _offer(self, table: str, files: Path) -> None:
-        """Let later statements read `table` from these files."""
+    def _offer(self, table: str, files: Path, schema: "StructType | None" = None) -> None:
+        """Let later statements read `table` from these files; without a schema Spark reads it from them."""
         with spark_errors():
             self._session.sql(f"DROP TABLE IF EXISTS {table}")
-            self._session.catalog.createTable(table, path=str(files), source="parquet")
+            self._session.catalog.createTable(table, path=str(files), source="parquet", schema=schema)
         self._known.add(table)
 
     def _kept(self, frame: "DataFrame") -> "DataFrame":
