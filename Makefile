@@ -35,7 +35,7 @@ test-browser: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/browser -m browser
 
 test-spark: $(VENV)/.spark
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/spark -m spark
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/spark -m spark
 
 soak: $(VENV)/.dev
 	CRYOCOHORT_SEED=$${CRYOCOHORT_SEED:-$$(date +%s)} CRYOCOHORT_EXAMPLES=200 $(BIN)/python -m pytest tests/properties -m soak
