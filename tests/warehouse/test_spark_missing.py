@@ -1,4 +1,4 @@
-"""Without the extra or without Java, Spark is refused before anything starts, with what to install."""
+"""Without the extra or Java, Spark is refused before anything starts; what a kill left does not stay."""
 
 import importlib.util
 from pathlib import Path
@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from mappings.errors import ConfigError
+from service.configuration import load_settings, shipped_configuration
+from service.engine import engine_for
+from service.study import build_input
+from warehouse.connection import Warehouse
 from warehouse.engines.session import require_spark
 
 
@@ -36,3 +40,17 @@ def test_java_home_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     require_spark()
+
+
+def test_what_a_killed_refresh_on_spark_left_is_removed_by_the_next_refresh_of_any_kind(
+    tmp_path: Path,
+) -> None:
+    left = tmp_path / "data" / "spark" / "made-1" / "part.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"rows of patients")
+    settings = load_settings(shipped_configuration())
+    with Warehouse.open(tmp_path / "data") as warehouse, warehouse.transaction() as transaction:
+        assert left.exists()
+        with engine_for(transaction, warehouse.folder, None, build_input(settings, 1)) as engine:
+            assert engine is None
+            assert not (warehouse.folder / "spark").exists()
