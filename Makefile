@@ -62,6 +62,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.remap
 	$(BIN)/python -m benchmarks.outcomes
 	$(BIN)/python -m benchmarks.warehouse
+	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.end_to_end --environments .bench
 
 lock: $(VENV)/.dev
