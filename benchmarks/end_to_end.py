@@ -21,6 +21,7 @@ process and those it started, the ratio to the floor, and what is demanded.
 
 import argparse
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -86,7 +87,7 @@ def measured(way: str, python: str, source: str, out: Path) -> Measured | None:
     """One run of a way from its source into OUT; None, and the reason is told, when it does not run."""
     with tempfile.TemporaryFile("w+") as err:
         command = [python, "-m", "benchmarks.end_to_end_ways", way, source, str(out)]
-        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, cwd=ROOT)
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, cwd=ROOT, env=_environment())
         peak, children = watched(running)
         said = running.stdout.read().decode() if running.stdout else ""
         if running.returncode:
@@ -97,6 +98,11 @@ def measured(way: str, python: str, source: str, out: Path) -> Measured | None:
     made = {} if way == "paging" else {table: _digest(way, out, table) for table in TABLES}
     peak_mb = max(peak / 2**20, told["peak_mb"])
     return Measured(told["seconds"], told["cpu"] + children, peak_mb, told["steps"], made)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but modules may be kept compiled: compiling them in every process is not what is compared."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _digest(way: str, out: Path, table: str) -> tuple[Any, ...]:
