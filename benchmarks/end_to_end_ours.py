@@ -28,7 +28,7 @@ def night(center: Center, out: Path, gate: GatePool) -> dict[str, float]:
     codes = [code for code in study_codes(settings) if code.center_id == "a"]
     steps = _Steps()
     with (
-        Warehouse.open(out / "data", threads=2, memory_limit="512MB") as warehouse,
+        Warehouse.open(out / "data", threads=2, memory_limit="900MB") as warehouse,
         FhirClient(center, read=gate.read) as client,
     ):
         run_id = start_run(warehouse, kind="sync", now=now(), version="0", config_fingerprint="")
