@@ -1,13 +1,15 @@
 """Worker processes of the gate: the same judgment, and none that outlives its parent."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from ingest.gate_pool import GatePool
+from ingest.gate_pool import GatePool, Question
 from ingest.plan import Task, asks, patient_tasks
+from tests.ingest.bulk_server import lines
 from tests.ingest.examples import CODE_MAP, Resource, center, observation
 
 PLACE = center("https://fhir.example.org")
@@ -32,6 +34,26 @@ def test_workers_judge_as_this_process_does() -> None:
     assert [each.resource_id for each in here.landed] == ["good"]
     assert {each.resource_id for each in here.quarantined} == {"bad"}
     assert here.unasked == 1
+
+
+def test_workers_judge_lines_as_this_process_does() -> None:
+    question = Question(task(), PLACE.base_url, PLACE.fhir_version)
+    body = lines(resources()) + b"{\n"
+    with GatePool(1, in_place=0) as many, GatePool(1, in_place=99) as few:
+        there, here = (gate.submit_lines(body, question, {}).result() for gate in (many, few))
+    assert there == here
+    assert [each.resource_id for each in here.accepted.landed] == ["good"]
+    assert {each.resource_id for each in here.accepted.quarantined} == {"bad"}
+    assert (here.lines, here.unreadable, here.received, here.accepted.unasked) == (4, 1, 2, 0)
+
+
+def test_workers_start_at_once_where_a_flood_is_told() -> None:
+    before = len(multiprocessing.active_children())
+    with GatePool(1, in_place=99, read_in_place=1_000) as gate:
+        gate.expect(1_000)
+        assert len(multiprocessing.active_children()) == before
+        gate.expect(1_001)
+        assert len(multiprocessing.active_children()) == before + 1
 
 
 def test_what_is_known_by_its_hash_is_not_judged_again() -> None:
