@@ -31,7 +31,9 @@ _EXTENSION_VALUES = frozenset(
      "valueDecimal", "valueInteger", "valueQuantity", "valueReference"}
 )  # fmt: skip
 _META = ("versionId", "lastUpdated")
+_UNKNOWN = object()
 _MOST_REMEMBERED = 1_000  # at each place
+_LONGEST_REMEMBERED = 2_000  # bytes
 # A hundred times the largest that a study's minimum has a use for; the database reads a text like this whole.
 MAX_KEPT_BYTES = 1024 * 1024
 _ENCODER = simplejson.JSONEncoder(
@@ -205,11 +207,12 @@ class _Reducer:
             text = orjson.dumps(value)
         except orjson.JSONEncodeError:
             return self._reduced(value, place)
-        if text in place.reduced:
-            return place.reduced[text]
+        known = place.reduced.get(text, _UNKNOWN)  # at once: another thread may forget them
+        if known is not _UNKNOWN:
+            return known
         faults = len(self.issues)
         found = self._reduced(value, place)
-        if faults == len(self.issues) and not self.has_floats:
+        if len(text) <= _LONGEST_REMEMBERED and faults == len(self.issues) and not self.has_floats:
             if len(place.reduced) >= _MOST_REMEMBERED:
                 place.reduced.clear()
             place.reduced[text] = found

@@ -21,6 +21,7 @@ from mappings.schema import Element, TypeInfo, is_resource_type, type_info
 # Of these types a server sends the same few values again and again.
 _REPEATED = frozenset({"CodeableConcept", "Quantity", "Narrative"})
 _MOST_REMEMBERED = 1_000
+_LONGEST_REMEMBERED = 2_000  # bytes
 
 
 def is_surely_valid(resource: Mapping[str, Any], fhir_version: FhirVersion) -> bool:
@@ -138,7 +139,7 @@ def _remembering(test: Test) -> Test:
         if text in right:
             return True
         found = test(held)
-        if found:
+        if found and len(text) <= _LONGEST_REMEMBERED:
             if len(right) >= _MOST_REMEMBERED:
                 right.clear()
             right.add(text)

@@ -9,6 +9,7 @@ import simplejson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import minimise as minimise_of
 from ingest.center import FhirVersion
 from ingest.decode import decode_object
 from ingest.minimise import Minimised, canonical, minimise
@@ -256,3 +257,18 @@ def test_any_json_object_can_be_minimised(broken: Resource) -> None:
 def test_half_a_surrogate_pair_can_be_stored_in_quarantine() -> None:
     stored = reduced(procedure("x", "p1", code="\ud800"))
     assert stored.body.isascii()
+
+
+def test_what_is_remembered_of_concepts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server could send any number of them, of any length."""
+    monkeypatch.setattr(minimise_of, "_MOST_REMEMBERED", 3)
+    place = minimise_of._root(kept("Observation")).below["code"]
+    place.reduced.clear()
+    for number in range(10):
+        concept = {"coding": [{"system": "urn:x", "code": f"c{number}"}]}
+        told = reduced({"resourceType": "Observation", "id": "o", "code": concept})
+        assert f'"code":"c{number}"' in told.body
+        assert 0 < len(place.reduced) <= 3
+    long = {"coding": [{"system": "urn:x", "code": "c" * 3_000}]}
+    reduced({"resourceType": "Observation", "id": "o", "code": long})
+    assert max(map(len, place.reduced)) < 3_000
