@@ -38,6 +38,17 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def interpreted(spark: "SparkSession") -> Iterator[None]:
+    """No Java is compiled for statements that run once on a few rows; the shipped views are run compiled."""
+    settings = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    yield
+    for name in settings:
+        spark.conf.unset(name)
+
+
 @pytest.fixture(scope="module")
 def agreeing(request: pytest.FixtureRequest) -> Iterator[list[Case]]:
     """The cases that agree; their number is told at the end."""

@@ -111,8 +111,22 @@ def _not(writer: Writer, node: Any) -> Term:
 def _is_null(writer: Writer, node: Any) -> Term:
     if not isinstance(node.expression, exp.Null):
         raise unknown("IS without NULL")
+    guarded = _guarded_struct(node.this)
+    if guarded is not None:  # a struct itself is never NULL, so it is asked whether it fails and no more
+        fails = writer.guarded().term(guarded).fails
+        return Term(f"coalesce({fails}, FALSE)" if fails else "FALSE", BOOLEAN)
     inner = writer.term(node.this)
     return Term(f"({inner.sql} IS NULL)", BOOLEAN, inner.fails)
+
+
+def _guarded_struct(node: Any) -> Any:
+    """The struct in `TRY({…})`, also behind the compiler's lambda; None for anything else."""
+    if not isinstance(node, exp.Anonymous) or node.name != "TRY":
+        return None
+    inner = node.expressions[0]
+    if isinstance(inner, exp.Bracket):
+        inner = inner.this.expressions[1].this
+    return inner if isinstance(inner, exp.Struct) else None
 
 
 def _negative(writer: Writer, node: Any) -> Term:

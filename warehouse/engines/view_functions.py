@@ -62,9 +62,16 @@ def _fails_within(items: str, names: Sequence[str], body: Term) -> str:
 
 
 def _flatten(writer: Writer, nodes: Nodes) -> Term:
-    items = writer.term(nodes[0])  # Spark's is NULL when one of the lists is
-    sql = f"flatten(filter({items.sql}, inner -> inner IS NOT NULL))"
-    return Term(sql, item_of(items.kind), items.fails)
+    items = writer.term(nodes[0])
+    lists = items.sql
+    if not _is_of_concatenations(nodes[0]):  # Spark's is NULL when one of the lists is
+        lists = f"filter({lists}, inner -> inner IS NOT NULL)"
+    return Term(f"flatten({lists})", item_of(items.kind), items.fails)
+
+
+def _is_of_concatenations(node: Any) -> bool:
+    """Whether each of the lists is a concatenation, which is never NULL: `repeat` nests them deep."""
+    return bool(node.name == "list_transform" and node.expressions[1].this.name == "list_concat")
 
 
 def _list_concat(writer: Writer, nodes: Nodes) -> Term:
