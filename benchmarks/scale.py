@@ -181,19 +181,25 @@ def tell_crossing(sizes: Sequence[Size]) -> None:
     if quicker:
         print(f"Spark is the quicker from {quicker[0]:,} resources on")
         return
-    largest = sizes[-1]
-    print(f"DuckDB is the quicker at every size measured, up to {largest.resources:,} resources")
+    print(f"DuckDB is the quicker at every size measured, up to {sizes[-1].resources:,} resources")
     if len(sizes) > 1:
-        last = sizes[-2:]
-        gained = slope([(s.resources, s.wall("DuckDB")) for s in last]) - slope(
-            [(s.resources, s.wall("Spark")) for s in last]
+        print(_guessed(*sizes[-2:]))
+
+
+def _guessed(smaller: Size, larger: Size) -> str:
+    """Where they would meet if each further resource went on to cost what it did between two sizes."""
+    ours, theirs = (
+        (larger.wall(engine) - smaller.wall(engine)) / (larger.resources - smaller.resources)
+        for engine in ("DuckDB", "Spark")
+    )
+    if theirs >= ours:
+        return (
+            f"a further resource costs Spark {theirs / ours:.1f} x as much: on the same cores they never meet"
         )
-        if gained > 0:
-            factor = (largest.wall("Spark") / largest.wall("DuckDB")) ** (1 / gained)
-            told = f"{largest.resources * factor:.0e} resources" if factor < 1e6 else "none in sight"
-            print(f"if both went on as between the last two sizes (not measured), they would meet at: {told}")
-        else:
-            print("and Spark gains nothing on it from size to size: on the same two cores they do not meet")
+    behind = larger.wall("Spark") - larger.wall("DuckDB")
+    meet = larger.resources + behind / (ours - theirs)
+    told = "if it went on as between the last two sizes (not measured), they would meet at"
+    return f"{told} {meet:,.0f} resources"
 
 
 def demands(

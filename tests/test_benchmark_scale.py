@@ -34,8 +34,8 @@ def test_a_slope_is_the_exponent() -> None:
     ("spark", "told"),
     [
         ((10.0, 20.0), "Spark is the quicker from 1,000 resources on"),
-        ((50.0, 60.0), "they would meet at: 2e+03 resources"),
-        ((50.0, 500.0), "they do not meet"),
+        ((50.0, 60.0), "they would meet at 2,588 resources"),
+        ((50.0, 500.0), "on the same cores they never meet"),
     ],
 )
 def test_where_spark_would_be_the_quicker_is_measured_or_said_to_be_guessed(
