@@ -48,11 +48,11 @@ chance AS (
 coded AS (
     SELECT
         chance.*, patient.resource_id AS patient_id,
-        CASE WHEN kind < 88 THEN '2951-2' ELSE '72514-3' END AS code,
+        CASE WHEN kind < 92 THEN '2951-2' ELSE '72514-3' END AS code,
         CASE
-            WHEN kind < 88 THEN concat('"valueQuantity":{{"code":"mmol/L","value":', 120 + score, '}}')
-            WHEN kind < 94 THEN concat('"valueQuantity":{{"code":"{{score}}","value":', score, '}}')
-            WHEN kind < 98 THEN concat('"valueInteger":', score)
+            WHEN kind < 92 THEN concat('"valueQuantity":{{"code":"mmol/L","value":', 120 + score, '}}')
+            WHEN kind < 96 THEN concat('"valueQuantity":{{"code":"{{score}}","value":', score, '}}')
+            WHEN kind < 99 THEN concat('"valueInteger":', score)
             ELSE '"valueCodeableConcept":{{"coding":[{{"code":"LA6113-0","system":"http://loinc.org"}}]}}'
         END AS value,
         CASE

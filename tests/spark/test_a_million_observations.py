@@ -10,7 +10,7 @@ from tests.spark.grown import Growth, grow
 
 pytestmark = pytest.mark.spark
 
-GROWTH = Growth(copies=100, observations=480_000)
+GROWTH = Growth(copies=50, observations=490_000)
 
 
 def test_figures_of_a_million_observations_are_equal(
