@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scale_steps import RESOURCES_OF_A_PATIENT
 from benchmarks.watching import SAMPLE_SECONDS, family, held
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -118,9 +119,17 @@ def measure(size: Size, folder: Path, base: Path | None, memory: str, *, has_spa
     else:
         size.note("grow", watch(folder, "grow", "--from", str(base), *options))
     size.note("duckdb", watch(folder, "duckdb", *options))
+    require_every_patient(folder, size)
     if has_spark:
         size.note("spark", watch(folder, "spark", *options))
         require_same_figures(folder)
+
+
+def require_every_patient(folder: Path, size: Size) -> None:
+    """End the run unless each patient, copied or landed, is one of the cohort."""
+    counted = json.loads((folder / "duckdb.json").read_text())["patients all count"][0]
+    if counted * RESOURCES_OF_A_PATIENT != size.resources:
+        raise SystemExit(f"{counted:,.0f} patients of {size.resources:,} resources: nothing was measured")
 
 
 def require_same_figures(folder: Path) -> None:
