@@ -9,12 +9,14 @@ import pytest
 pytestmark = pytest.mark.spark
 
 PROGRAM = """
+import subprocess
 import sys
 from pathlib import Path
-from mappings.errors import ConfigError
-from warehouse.engines.session import SparkPlace, spark_session
+from mappings.errors import ConfigError, WarehouseError
+from warehouse.engines.session import SparkPlace, spark_errors, spark_session
 
 scratch = Path(sys.argv[1])
+subprocess.DEVNULL = None  # Java's own output is thrown away; here it is looked at
 try:
     with spark_session(scratch / "bad", SparkPlace("nonsense://x", "1GB")):
         print("started")
@@ -22,10 +24,15 @@ except ConfigError as told:
     print(told.message, "|", told.next_step)
 with spark_session(scratch / "good", SparkPlace("local[1]", "1GB")) as session:
     print(session.sql("SELECT 41 + 1 AS x").collect()[0].x)
+    try:
+        with spark_errors():
+            session.sql("SELECT CAST(concat('Erika Mustermann ', id) AS INT) FROM range(3)").collect()
+    except WarehouseError as told:
+        print(told.message)
 """
 
 
-def test_a_bad_master_is_told_and_the_next_session_starts(has_spark: None, tmp_path: Path) -> None:
+def test_a_bad_master_is_told_and_the_next_session_logs_no_value(has_spark: None, tmp_path: Path) -> None:
     for name in ("bad", "good"):
         (tmp_path / name).mkdir()
     done = subprocess.run(
@@ -36,8 +43,9 @@ def test_a_bad_master_is_told_and_the_next_session_starts(has_spark: None, tmp_p
         cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0, done.stderr
-    told, answer = done.stdout.splitlines()
+    told, answer, failed = done.stdout.splitlines()
     assert "Spark could not be started on nonsense://x" in told
     assert "--master" in told
     assert answer == "42"
-    assert "WARN" not in done.stderr
+    assert "CAST_INVALID_INPUT" in failed
+    assert "Mustermann" not in done.stdout + done.stderr

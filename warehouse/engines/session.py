@@ -22,7 +22,14 @@ from warehouse.private import private_files
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_SILENT = "status = off\nrootLogger.level = off\n"
+# Without an appender Spark takes a configuration for none, and puts its own in its place.
+_SILENT = """
+status = off
+appender.nothing.type = Null
+appender.nothing.name = nothing
+rootLogger.level = off
+rootLogger.appenderRef.nothing.ref = nothing
+"""
 # What pyspark itself logs, in Python, before it raises.
 _LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "py4j")
 
