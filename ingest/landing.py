@@ -143,7 +143,7 @@ class Landing:
         except StoppedError as error:
             answer.error = error
         flow.drain()
-        answer.error = answer.error or reading.failure()
+        answer.error = answer.error or reading.what_is_wrong()
         return self._ended(task, answer, flow)
 
     def land_read(self, task: Task, resources: Sequence[JsonObject], *, warnings: int = 0) -> None:

@@ -107,7 +107,7 @@ class Reading:
             for body in _Cutter(found).cut(_pieces(file.path, found)):
                 yield Lines(body, found)
 
-    def failure(self) -> IncompleteError | None:
+    def what_is_wrong(self) -> IncompleteError | None:
         """What is wrong, once all lines were read and judged."""
         broken = sum(not found.is_whole(file) for file, found in self._files)
         return _not_whole(broken, len(self._files), self._resource_type) if broken else None
