@@ -1,5 +1,6 @@
 """The command line: every failure ends in one message, its next step and the exit code of its cause."""
 
+import gc
 import sys
 import threading
 from pathlib import Path
@@ -45,8 +46,14 @@ app.add_typer(audit, name="audit")
 app.add_typer(releases, name="releases")
 
 
+# Libraries and models make objects by the hundred thousand that stay: after every 700 new ones, as is usual,
+# looking them through takes a twentieth of a short command.
+_COLLECT_AFTER = 50_000
+
+
 def main() -> None:
     """Run the command line; an error of the tree becomes one message and its exit code."""
+    gc.set_threshold(_COLLECT_AFTER)
     try:
         app(prog_name="cryocohort")
     except CryocohortError as error:

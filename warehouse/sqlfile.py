@@ -90,9 +90,11 @@ class SqlFile(Generic[Header]):
 
 def read_header(path: Traversable | Path) -> tuple[dict[str, Any], str]:
     """Split a file into its header (plain TOML values) and its body, one SELECT statement."""
-    return _split(path.name, path.read_text(encoding="utf-8"))
+    fields, body = _split(path.name, path.read_text(encoding="utf-8"))
+    return dict(fields), body
 
 
+@functools.cache  # a refresh reads the same texts twice, a service every night
 def _split(name: str, text: str) -> tuple[dict[str, Any], str]:
     lines = text.splitlines()
     end = next((number for number, line in enumerate(lines) if not line.startswith("--")), len(lines))
