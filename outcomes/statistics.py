@@ -10,6 +10,7 @@ figures in question are complications, where an interval that is too narrow does
 interval never covers less than it says. The method used is named in the result.
 """
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -57,20 +58,26 @@ def proportion(
     if not 0 <= numerator <= denominator:
         return [_share(statistic, numerator, denominator, "more events than rows is a rate, not a share")]
     exact = always_exact or min(numerator, denominator - numerator) < EXACT_BELOW
-    test = stats.binomtest(numerator, denominator)
-    interval = test.proportion_ci(CONFIDENCE, method="exact" if exact else "wilson")
+    ci_low, ci_high = _interval(numerator, denominator, exact)
     return [
         Estimate(
             statistic=statistic,
             value=numerator / denominator,
             n=denominator,
-            ci_low=float(interval.low),
-            ci_high=float(interval.high),
+            ci_low=ci_low,
+            ci_high=ci_high,
             numerator=numerator,
             denominator=denominator,
             method="Clopper-Pearson 95 %" if exact else "Wilson 95 %",
         )
     ]
+
+
+@functools.lru_cache(maxsize=4096)  # the same counts come again: in sensitivity analyses, and every night
+def _interval(numerator: int, denominator: int, exact: bool) -> tuple[float, float]:
+    test = stats.binomtest(numerator, denominator)
+    interval = test.proportion_ci(CONFIDENCE, method="exact" if exact else "wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _share(statistic: str, numerator: int, denominator: int, reason: str) -> Estimate:

@@ -44,9 +44,9 @@ def plan_release(connection: duckdb.DuckDBPyConnection) -> list[PublishedTable]:
         "FROM duckdb_tables() WHERE database_name = current_database() "
         "AND schema_name IN ('core', 'outcomes', 'ops') ORDER BY name",
     )
-    tables = []
+    columns_of, tables = _columns(connection), []
     for row in found:
-        columns = _columns(connection, row["name"])
+        columns = columns_of[row["name"]]
         if row["name"] in LEDGER_FACTS:
             public = [c for c in columns if c.name in LEDGER_FACTS[row["name"]]]
             copied = [PublishedColumn(c.name, c.name, "copy", c.comment) for c in public]
@@ -58,12 +58,15 @@ def plan_release(connection: duckdb.DuckDBPyConnection) -> list[PublishedTable]:
     return tables
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[Column]:
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Column]]:
+    """The columns of every table: one query, for a statement a table is dear."""
     rows = fetch(
         connection,
-        "SELECT column_name AS name, data_type AS sql_type, coalesce(comment, '') AS comment "
-        "FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND schema_name || '.' || table_name = ? ORDER BY column_index",
-        [table],
+        "SELECT schema_name || '.' || table_name AS table_name, column_name AS name, data_type AS sql_type, "
+        "coalesce(comment, '') AS comment FROM duckdb_columns() WHERE database_name = current_database() "
+        "ORDER BY table_name, column_index",
     )
-    return [Column(**row) for row in rows]
+    found: dict[str, list[Column]] = {}
+    for row in rows:
+        found.setdefault(row.pop("table_name"), []).append(Column(**row))
+    return found

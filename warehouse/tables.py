@@ -62,7 +62,7 @@ class _Place:
 def _bring_up(place: _Place, file: TableFile) -> tuple[str, ...]:
     """Make a table unless it would come out as it stands; returns why it was made."""
     ledger, scope, table = place.ledger, place.scope, file.header.table
-    _require_needs(place.transaction, file, ledger)
+    _require_needs(file, ledger)
     sources = {
         file.name: digest([file.header.model_dump(), file.body]),
         **place.engine.made_by,
@@ -70,6 +70,7 @@ def _bring_up(place: _Place, file: TableFile) -> tuple[str, ...]:
     }
     reasons = ledger.reasons(table, sources)
     if reasons:
+        _require_named(place.transaction, file)
         changed = ledger.changed(table, sources)
         is_covered = scope is not None and changed is not None and scope.covers(changed)
         if scope is None or not is_covered or not scope.replace(table, file.header.key, file.body):
@@ -91,15 +92,19 @@ def _build(place: _Place, file: TableFile) -> None:
     describe(transaction, header.table, header.comment, header.columns)
 
 
-def _require_needs(transaction: Transaction, file: TableFile, ledger: BuildLedger) -> None:
-    needs = file.header.needs
-    missing = ledger.missing(needs)
+def _require_needs(file: TableFile, ledger: BuildLedger) -> None:
+    missing = ledger.missing(file.header.needs)
     if missing:
         raise SqlFileError(
             f"{file.name} needs {', '.join(missing)}, which nothing makes.",
             "Correct `needs`, or add the view or file that makes the table.",
         )
-    unnamed = sorted({read.table for read in tables_read(transaction, file.body)} - set(needs))
+
+
+def _require_named(transaction: Transaction, file: TableFile) -> None:
+    # A file that is as it was when its table was built was asked then.
+    read = {read.table for read in tables_read(transaction, file.body)}
+    unnamed = sorted(read - set(file.header.needs))
     if unnamed:
         raise SqlFileError(
             f"{file.name} reads {', '.join(unnamed)}, which its header does not name.",
