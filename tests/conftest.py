@@ -1,4 +1,7 @@
-"""Rows of the fault matrix: which tests proved them in a run, as a page when one is asked for."""
+"""What all tests share: those that need more than Python, run on demand, and rows of the fault matrix.
+
+Of each row, which tests proved it in a run is written as a page when one is asked for.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,12 @@ import pytest
 
 from tests.faults.reliability import FIRED, HAS_FAILED, Proof, page
 
+ON_DEMAND = {
+    "browser": "needs Chromium and npm; `make test-browser`",
+    "servers": "needs FHIR servers of others; `make test-servers`",
+    "soak": "takes long; `make soak`",
+    "spark": "needs Spark and Java; `make test-spark`",
+}
 PROOFS = pytest.StashKey[list[Proof]]()
 
 
@@ -18,6 +27,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[PROOFS] = []
+    for marker, needs in ON_DEMAND.items():
+        config.addinivalue_line("markers", f"{marker}: {needs}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of each marker out of a run that did not name it."""
+    unnamed = [marker for marker in ON_DEMAND if marker not in config.option.markexpr]
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in unnamed)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,19 +32,6 @@ from warehouse.releases import MART_FILE, current_release
 KEPT = Path(__file__).parents[2] / "build" / "browser"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: needs Chromium and npm; `make test-browser`")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the marked tests out of a run that did not name the marker."""
-    if "browser" in config.option.markexpr:
-        return
-    marked = [item for item in items if item.get_closest_marker("browser")]
-    items[:] = [item for item in items if item not in marked]
-    config.hook.pytest_deselected(items=marked)
-
-
 def need() -> None:
     """Skip on a laptop without the tools; fail where everything must have run."""
     lacking = [str(tool) for tool in (CHROMIUM, CHROMEDRIVER) if not tool.exists()]

@@ -18,19 +18,6 @@ from tests.servers.process import ServerProcess, free_port
 from tests.servers.server_study import Figures, ServerStudy, Tables, make_study, now, stock
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "servers: needs FHIR servers of others; `make test-servers`")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the marked tests out of a run that did not name the marker."""
-    if "servers" in config.option.markexpr:
-        return
-    marked = [item for item in items if item.get_closest_marker("servers")]
-    items[:] = [item for item in items if item not in marked]
-    config.hook.pytest_deselected(items=marked)
-
-
 def need(server: str, *tools: str) -> None:
     """Skip on a laptop without the tools; fail where everything must have run."""
     lacking = missing(*tools)

@@ -20,19 +20,6 @@ if TYPE_CHECKING:
 PLACE = SparkPlace("local[2]", "2GB")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "spark: needs Spark and Java; `make test-spark`")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the marked tests out of a run that did not name the marker."""
-    if "spark" in config.option.markexpr:
-        return
-    marked = [item for item in items if item.get_closest_marker("spark")]
-    items[:] = [item for item in items if item not in marked]
-    config.hook.pytest_deselected(items=marked)
-
-
 @pytest.fixture(scope="session")
 def has_spark() -> None:
     """Skip on a laptop without Spark; fail where everything must have run."""
