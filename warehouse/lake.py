@@ -12,7 +12,7 @@ or not at all; a lake that dies while it is filled is what it was before.
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -134,7 +134,7 @@ def _write_manifest(lake: Path, manifest: Mapping[str, Any]) -> None:
     sync_to_disk(lake)
 
 
-def _remove_all_but(lake: Path, kept: "set[str]") -> int:
+def _remove_all_but(lake: Path, kept: Set[str]) -> int:
     """Delete what neither this manifest nor the one before names: its last readers have had a night."""
     removed = [path for path in _files(lake) if str(path.relative_to(lake)) not in kept]
     for path in removed:

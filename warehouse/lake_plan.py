@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from warehouse.connection import Warehouse
+from warehouse.disk import disk_errors
 from warehouse.lake import LakeFile
 from warehouse.lock import FolderLock
 from warehouse.manifest import verify_manifest
@@ -17,8 +18,10 @@ from warehouse.transaction import Row
 
 _SCRATCH = "lake"
 _HEADS = """
-SELECT center_id, resource_type, resource_id, version_id, last_updated, content_hash, run_id, path
-FROM ops.head WHERE center_id = {center_id} AND resource_type = {resource_type} ORDER BY resource_id
+COPY (
+    SELECT center_id, resource_type, resource_id, version_id, last_updated, content_hash, run_id, path
+    FROM ops.head WHERE center_id = $center_id AND resource_type = $resource_type ORDER BY resource_id
+) TO {file} (FORMAT parquet, COMPRESSION zstd)
 """
 
 
@@ -32,7 +35,7 @@ def lake_scratch(folder: Path) -> Iterator[Path]:
     scratch = folder / _SCRATCH
     try:
         shutil.rmtree(scratch, ignore_errors=True)  # what a kill has left
-        with private_files():
+        with private_files(), disk_errors(f"The folder {scratch} could not be made"):
             scratch.mkdir(mode=0o700)
         yield scratch
     finally:
@@ -82,9 +85,10 @@ def _heads(warehouse: Warehouse, scratch: Path, row: Row) -> LakeFile:
     """The current versions of one type at one center; the name tells the content, so it never changes."""
     center_id, resource_type = row["center_id"], row["resource_type"]
     file = scratch / f"{center_id}-{resource_type}.parquet"
-    select = _HEADS.format(center_id=literal(center_id), resource_type=literal(resource_type))
-    with warehouse.exclusive() as connection:
-        connection.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)")
+    with private_files():
+        warehouse.rows(
+            _HEADS.format(file=literal(str(file))), {"center_id": center_id, "resource_type": resource_type}
+        )
     sha256 = checksum(file)
     path = f"heads/{center_id}/{resource_type}/{sha256[:16]}.parquet"
     return LakeFile(file, path, "heads", sha256, row["heads"], _of(row))

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mappings.errors import WarehouseError
+from warehouse.connection import Warehouse
+from warehouse.engines.session import SparkPlace, scratch_folder
+from warehouse.engines.spark import spark_engine
+
 pytestmark = pytest.mark.spark
 
 PROGRAM = """
@@ -49,3 +54,15 @@ def test_a_bad_master_is_told_and_the_next_session_logs_no_value(has_spark: None
     assert answer == "42"
     assert "CAST_INVALID_INPUT" in failed
     assert "Mustermann" not in done.stdout + done.stderr
+
+
+def test_a_folder_whose_place_is_taken_is_an_error_with_a_next_step(has_spark: None, tmp_path: Path) -> None:
+    scratch_folder(tmp_path / "data").parent.mkdir()
+    scratch_folder(tmp_path / "data").write_text("in the way")
+    with (
+        Warehouse.open(tmp_path / "data") as warehouse,
+        warehouse.transaction() as transaction,
+        pytest.raises(WarehouseError, match="could not be made: File exists"),
+        spark_engine(transaction, tmp_path / "data", SparkPlace("local[1]", "1GB"), []),
+    ):
+        pass

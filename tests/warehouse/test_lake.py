@@ -162,6 +162,26 @@ def test_a_full_disk_leaves_the_lake_as_it_was(warehouse: Warehouse, tmp_path: P
     assert not list(lake.rglob("*.copying"))
 
 
+def test_current_versions_that_cannot_be_written_are_an_error_with_a_next_step(warehouse: Warehouse) -> None:
+    with (
+        lake_scratch(warehouse.folder) as scratch,
+        no_file_beyond(20),
+        pytest.raises(WarehouseError, match="The database refused a statement"),
+    ):
+        planned(warehouse, scratch)
+    with lake_scratch(warehouse.folder) as scratch:
+        assert planned(warehouse, scratch)
+
+
+def test_a_scratch_folder_whose_place_is_taken_is_an_error_with_a_next_step(warehouse: Warehouse) -> None:
+    (warehouse.folder / "lake").write_text("in the way")
+    with (
+        pytest.raises(WarehouseError, match="could not be made: File exists"),
+        lake_scratch(warehouse.folder),
+    ):
+        pass
+
+
 def test_a_folder_of_something_else_is_left_alone(warehouse: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").write_text("mine")
     with pytest.raises(ConfigError, match="not of a lake"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warehouse.connection import Transaction
+from warehouse.disk import disk_errors
 from warehouse.engines.dialect import parse
 from warehouse.engines.raw import RawTables
 from warehouse.engines.recursion import Recursion
@@ -49,7 +50,7 @@ def spark_engine(
     require_spark()
     scratch = scratch_folder(folder)
     try:
-        with private_files():
+        with private_files(), disk_errors(f"The folder {scratch} could not be made"):
             scratch.mkdir(mode=0o700)
         with spark_session(scratch, place) as session:
             yield SparkEngine(session, transaction, scratch, RawTables(session, transaction, folder, parts))
