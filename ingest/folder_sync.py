@@ -6,7 +6,7 @@ question for changes, and reading the same files again changes nothing.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -47,6 +47,22 @@ def sync_from_folder(source: ByFolder, landing: ExportLanding) -> None:
         )
 
 
+def count_files(source: ByFolder, center_id: str) -> int:
+    """How many files of resources a sync would read; raises what it would raise or tell of the others."""
+    folder = _Folder(center_id, source.folder)
+    manifest = folder.manifest()
+    if manifest is None:
+        return len(folder.paths())
+    missing: list[ExportFile] = []
+    located = list(folder.located(manifest.output, missing.append))
+    if missing:
+        raise IncompleteError(
+            f"Center {center_id}: {len(missing)} files that {MANIFEST} lists are not in the folder.",
+            "ask the center for them.",
+        )
+    return len(located)
+
+
 class _Folder:
     """The folder as it is handed over."""
 
@@ -56,7 +72,7 @@ class _Folder:
 
     def taken(self, types: Sequence[str], now: dt.datetime) -> Taken:
         """Everything in the folder; its manifest's transaction time stands, but no time to come."""
-        manifest = self._manifest()
+        manifest = self.manifest()
         if manifest is None:
             return Taken(self._unlisted(), {}, None, is_everything=True, losses=())
         missing: list[ExportFile] = []
@@ -74,7 +90,8 @@ class _Folder:
             delivered_at=told if not losses and manifest.is_of_all(types) else None,
         )
 
-    def _manifest(self) -> Manifest | None:
+    def manifest(self) -> Manifest | None:
+        """What the center says of the files, if it says anything; IncompleteError for what says nothing."""
         path = self._path / MANIFEST
         try:
             with path.open("rb") as file:
@@ -88,7 +105,8 @@ class _Folder:
                 "ask the center for it again, or remove it: every file of the folder is read then.",
             ) from None
 
-    def _unlisted(self) -> list[DataFile]:
+    def paths(self) -> list[Path]:
+        """Every file of a folder without a manifest, at least one."""
         if not self._path.is_dir():
             raise ConfigError(
                 f"Center {self._center_id}: {self._path} is not a folder.",
@@ -100,11 +118,22 @@ class _Folder:
                 f"Center {self._center_id}: {self._path} holds no *.ndjson or *.ndjson.gz file.",
                 "ask the center for its files, or mend ndjson.folder in center.toml.",
             )
-        return [DataFile(path, types_in(path)) for path in paths]
+        return paths
+
+    def _unlisted(self) -> list[DataFile]:
+        return [DataFile(path, types_in(path)) for path in self.paths()]
 
     def _listed(self, files: Sequence[ExportFile], miss: Callable[[ExportFile], None]) -> list[DataFile]:
-        """The files of a manifest as far as they are in the folder, plain or compressed since."""
         found = []
+        for file, path in self.located(files, miss):
+            told = frozenset() if file.resource_type is None else frozenset({file.resource_type})
+            found.append(DataFile(path, types_in(path) | told, file.count))
+        return found
+
+    def located(
+        self, files: Sequence[ExportFile], miss: Callable[[ExportFile], None]
+    ) -> Iterator[tuple[ExportFile, Path]]:
+        """The files of a manifest as far as they are in the folder, plain or compressed since."""
         for file in files:
             # The last part of the address alone: nothing outside the folder can be named.
             name = PurePosixPath(unquote(urlsplit(file.url).path)).name
@@ -112,9 +141,7 @@ class _Folder:
             if not name or not paths:
                 miss(file)
                 continue
-            told = frozenset() if file.resource_type is None else frozenset({file.resource_type})
-            found.append(DataFile(paths[0], types_in(paths[0]) | told, file.count))
-        return found
+            yield file, paths[0]
 
     def _losses(self, missing: int, undeleted: int, has_errors: bool) -> list[str]:
         where = f"Center {self._center_id}: "

@@ -15,8 +15,8 @@ TEAM_WARNING = (
     "For the study team only: one row a patient, pseudonymized and not anonymous. Do not pass it on."
 )
 RAW_WARNING = (
-    "It holds raw resources: identifiable health data (PHI) as the centers sent them, with their ids and "
-    "dates. Only who may read the warehouse may read this folder, and every machine that mounts or syncs it."
+    "It holds raw resources: identifiable health data (PHI), with the ids and dates that the centers sent. "
+    "Only who may read the warehouse may read this folder, and every machine that mounts or syncs it."
 )
 MEBIBYTE = 1024 * 1024
 

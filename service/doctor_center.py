@@ -8,8 +8,10 @@ from dataclasses import replace
 from ingest.budget import RetryPolicy
 from ingest.center import Center
 from ingest.client import FhirClient
+from ingest.folder_sync import count_files
 from ingest.origin import origin_of
-from mappings.errors import ConfigError, TerminologyError, ViewError
+from ingest.source import ByFolder
+from mappings.errors import ConfigError, IncompleteError, TerminologyError, ViewError
 from mappings.terminology import load_aliases, load_codes
 from mappings.terminology_check import check_center as check_codes
 from service.centers import ingest_centers
@@ -40,9 +42,20 @@ def check_center(
         return [*findings, example, skipped(center.center_id, "server", "there is none to ask yet")], None
     if reached is None:
         return [*findings, skipped(center.center_id, "server", "not asked without its secrets")], None
+    if isinstance(reached.source, ByFolder):
+        return [*findings, _folder(reached.source, center.center_id)], None
     with FhirClient(reached, PATIENCE, clock) as client:
         found, facts = check_server(client, center.file.auth.kind, build, clock)
     return [*findings, *found], facts
+
+
+def _folder(source: ByFolder, center_id: str) -> Finding:
+    """Whether the files that the center hands over are there: a sync asks no server then."""
+    try:
+        files = count_files(source, center_id)
+    except (ConfigError, IncompleteError) as error:
+        return failed(center_id, "folder", error)
+    return ok(center_id, "folder", f"{files:,} files of resources; no server is asked")
 
 
 def _example(center: CenterSettings) -> Finding | None:

@@ -113,3 +113,28 @@ def test_a_check_during_a_run_leaves_the_run_alone(study: Study) -> None:
         assert "process" in found["lock"]["seen"]
         assert found["warehouse"]["state"] == "skipped"
         assert warehouse.rows("SELECT count(*) AS n FROM ops.run") == [{"n": 0}]
+
+
+def test_of_a_center_that_hands_over_files_the_folder_is_looked_at_and_no_server(study: Study) -> None:
+    file = study.config / "centers" / "a" / "center.toml"
+    text = re.sub(r'(?m)^base_url = "[^"]*"', 'base_url = "http://127.0.0.1:9/fhir"', file.read_text())
+    file.write_text(text.replace('mode = "search"', 'mode = "ndjson"'))
+
+    def folder() -> tuple[str, str, int]:
+        found = told(study.config, "--center", "a")
+        assert found["servers"] == {}
+        (line,) = [each for each in found["findings"] if each["subject"] == "folder"]
+        return line["state"], line["seen"], found["exit_code"]
+
+    state, seen, code = folder()
+    assert (state, code) == ("failed", 10)
+    assert seen.endswith("inbox is not a folder.")
+    inbox = file.parent / "inbox"
+    inbox.mkdir()
+    assert folder()[0::2] == ("failed", 12)
+    (inbox / "Patient.ndjson").write_text("")
+    assert folder() == ("ok", "1 files of resources; no server is asked", 0)
+    listed = [{"type": each, "url": f"https://files/{each}.ndjson"} for each in ("Patient", "Procedure")]
+    manifest = {"transactionTime": "2026-01-01T00:00:00Z", "output": listed, "error": [], "request": "x"}
+    (inbox / "manifest.json").write_text(json.dumps(manifest | {"requiresAccessToken": False}))
+    assert folder() == ("failed", "Center a: 1 files that manifest.json lists are not in the folder.", 12)
