@@ -232,6 +232,9 @@ def test_the_how_to_page_explains_each_line(clinic: Clinic) -> None:
     without_statement = {each.subject for each in clinic.check().findings}
     clinic.set("base_url", '"https://fhir.example.org/r4"')
     without_statement |= {each.subject for each in clinic.check().findings} - {"server"}
+    clinic.set("base_url", '"http://127.0.0.1:9/fhir"')
+    clinic.set("mode", '"ndjson"')
+    without_statement |= {each.subject for each in clinic.check().findings}
     searched = {subject for subject in in_order if subject.endswith(("(patient)", "(cohort)"))}
     assert explained - searched == (in_order | without_statement) - searched
     assert explained & searched
