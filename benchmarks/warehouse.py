@@ -34,6 +34,7 @@ import pyarrow as pa
 from benchmarks.mapping import observations
 from benchmarks.remap import NOW, Measured, Resource, charts, minimised
 from ingest.landing import CHUNK_RESOURCES
+from service.garbage import collect_rarely
 from warehouse.build import BuiltTable, build, build_flat
 from warehouse.connection import Transaction, Warehouse
 from warehouse.land import Landed, Unit, land
@@ -202,6 +203,7 @@ def main() -> None:
     arguments.add_argument("--changed", type=int, default=1_000)
     arguments.add_argument("--seed", type=int, default=1)
     chosen = arguments.parse_args()
+    collect_rarely()
     print(f"{chosen.observations:,} Observations of {1 + chosen.observations // 20:,} patients, two threads")
     folder = Path(tempfile.mkdtemp(prefix="cryocohort-warehouse-"))
     try:

@@ -1,6 +1,5 @@
 """The command line: every failure ends in one message, its next step and the exit code of its cause."""
 
-import gc
 import sys
 import threading
 from pathlib import Path
@@ -22,6 +21,7 @@ from service.cli_publications import publications
 from service.cli_quarantine import quarantine
 from service.cli_releases import releases
 from service.cli_sql import sql
+from service.garbage import collect_rarely
 from service.stop_signals import stop_on_signals
 from service.verbosity import CHOSEN
 
@@ -46,14 +46,9 @@ app.add_typer(audit, name="audit")
 app.add_typer(releases, name="releases")
 
 
-# Libraries and models make objects by the hundred thousand that stay: after every 700 new ones, as is usual,
-# looking them through takes a twentieth of a short command.
-_COLLECT_AFTER = 50_000
-
-
 def main() -> None:
     """Run the command line; an error of the tree becomes one message and its exit code."""
-    gc.set_threshold(_COLLECT_AFTER)
+    collect_rarely()
     try:
         app(prog_name="cryocohort")
     except CryocohortError as error:

@@ -32,6 +32,7 @@ from warehouse.flat_ledger import (
 from warehouse.flat_plan import CARRIED, BuildCenter, FlatPart, FlatTable, flat_tables
 from warehouse.flat_source import RELATION, Stored, stored_in
 from warehouse.names import with_names
+from warehouse.owner import NUMBER_TYPE, NUMBERS, OWNER_NUMBER, key_number, number_of, numbered
 from warehouse.quarantine import ViewReject, close_due_rejects, close_view_rejects, open_view_rejects
 from warehouse.segments import require_intact
 from warehouse.touched import touch_due, touch_named_before, touch_table
@@ -40,14 +41,23 @@ _CONTENT = """
 SELECT center_id, resource_id, content_hash FROM ops.head
 WHERE resource_type = ? AND center_id IN (SELECT unnest(?)) AND resource_id IN (SELECT unnest(?))
 """
-# The key of a resource begins with its center. Texts are compared once, row ids find the rows thereafter.
+# The key of a resource begins with its center. Numbers find the rows (materialized, as the texts of all rows
+# would be compared otherwise), texts tell them from others of one number, row ids find them thereafter.
 _STAGE_REPLACED = """
 CREATE OR REPLACE TEMP TABLE flat_replaced AS
-SELECT made.rowid AS replaced_row FROM {table} AS made
-SEMI JOIN (
-    SELECT center_id || '/' || resource_id AS resource_key FROM flat_due
-    WHERE resource_type = ? AND center_id = ?
-) AS due ON made.{key} = due.resource_key
+WITH due AS (
+    SELECT
+        center_id || '/' || resource_id AS resource_key,
+        {number} AS resource_number,
+    FROM flat_due WHERE resource_type = ? AND center_id = ?
+),
+
+alike AS MATERIALIZED (
+    SELECT made.rowid AS alike_row, made.{{key}} AS alike_key FROM {{table}} AS made
+    SEMI JOIN due ON made.{{owner}} = due.resource_number
+)
+
+SELECT alike_row AS replaced_row FROM alike SEMI JOIN due ON alike_key = resource_key
 """
 _DELETE_REPLACED = "DELETE FROM {table} WHERE rowid IN (FROM flat_replaced)"
 _FIRST, _NEW_VIEW, _NEW_URL = "first build", "view changed", "base URL changed"
@@ -158,7 +168,7 @@ class _Update:
     def _replace_due(self, part: FlatPart, center: BuildCenter) -> bool:
         """Replace the rows of what is due at one center; returns whether there were or are any."""
         table = f"flat.{part.table}"
-        stage = with_names(_STAGE_REPLACED, table=table, key=part.key)
+        stage = with_names(_stage_replaced(), table=table, owner=OWNER_NUMBER, key=part.key)
         self._transaction.execute(stage, [part.view.resource, center.center_id])
         touch_named_before(self._transaction, part, "flat_replaced")
         deleted = self._transaction.value(with_names(_DELETE_REPLACED, table=table))
@@ -172,10 +182,11 @@ class _Update:
         stored = self._source(part, centers, heads)
         if not stored.relation:
             return 0
-        insert = with_names("INSERT INTO {table}", table=f"flat.{part.table}")
-        statement = "\n".join([insert, stored.relation, "SELECT * FROM (", part.view.sql, ") AS made"])
+        insert = with_names("INSERT INTO {table} BY NAME", table=f"flat.{part.table}")
         try:
-            inserted: int = self._transaction.value(statement, stored.values)
+            inserted: int = self._transaction.value(
+                f"{insert}\n{stored.relation}\n{_rows_of(part)}", stored.values
+            )
         except WarehouseError as error:
             raise ViewError(
                 f"The view {part.table} cannot be evaluated for center "
@@ -219,11 +230,22 @@ def create_table(transaction: Transaction, table: FlatTable) -> None:
     name = f"flat.{table.name}"
     typed = {"center_id": "VARCHAR", "run_id": "INTEGER"}
     typed |= {column.name: column.sql_type for column in table.columns}
+    typed |= dict.fromkeys(table.numbers, NUMBER_TYPE)
     columns = ", ".join(with_names("{name} ", name=column) + kind for column, kind in typed.items())
     transaction.execute(with_names("CREATE OR REPLACE TABLE {table}", table=name) + f" ({columns})")
     meanings = CARRIED | {column.name: column.description for column in table.columns}
+    meanings |= {column: NUMBERS[column] for column in table.numbers}
     resource = table.parts[0].view.resource
     describe(transaction, name, f"{resource} as sent: the view {table.name}.", meanings)
+
+
+def _stage_replaced() -> str:
+    return _STAGE_REPLACED.format(number=number_of("resource_type", key_number("resource_key")))
+
+
+def _rows_of(part: FlatPart) -> str:
+    """The view's rows of the relation `resource`, with the numbers that they carry."""
+    return numbered(part.view.sql, part.numbers)
 
 
 def _wanted(table: FlatTable) -> dict[str, Fill]:
@@ -238,7 +260,7 @@ def _wanted(table: FlatTable) -> dict[str, Fill]:
 def _fingerprint(table: FlatTable, part: FlatPart) -> str:
     """SHA-256 over everything but the resources and the base URL that a part's rows depend on."""
     columns = [[column.name, column.sql_type, column.description] for column in table.columns]
-    view = [part.view.resource, part.view.sql, part.view.rejects_sql, columns]
+    view = [part.view.resource, _rows_of(part), part.view.rejects_sql, columns]
     text = json.dumps([*view, CARRIED, *RELATION, duckdb.__version__])
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from mappings.compiler import CompiledColumn, CompiledView, compile_view
 from mappings.errors import ViewError
 from mappings.viewdef import NamedView, Select, load_views
+from warehouse.names import literal, quoted
+from warehouse.owner import OWNER_NUMBER, PATIENT_NUMBER, Owner, patient_number
 
 _COMPILED: dict[tuple[str, str], CompiledView] = {}
 
+PATIENT_KEY = "patient_key"
 CARRIED = {"center_id": "Center that sent the resource.", "run_id": "Run that landed this version."}
 
 
@@ -46,6 +49,19 @@ class FlatPart:
         return [column.name for column in self.view.columns]
 
     @property
+    def owner(self) -> Owner:
+        """Whose its rows are; only for a part that has a key."""
+        return Owner(literal(self.view.resource), quoted(self.key))
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """The numbers that its rows carry, by column, as SQL over the view's columns; none without a key."""
+        numbers = {OWNER_NUMBER: self.owner.number} if self.key else {}
+        if self.key != PATIENT_KEY and numbers and PATIENT_KEY in self.columns:
+            numbers[PATIENT_NUMBER] = patient_number(quoted(PATIENT_KEY))
+        return numbers
+
+    @property
     def center_ids(self) -> list[str]:
         """The centers it reads."""
         return [center.center_id for center in self.centers]
@@ -66,6 +82,11 @@ class FlatTable:
     def columns(self) -> tuple[CompiledColumn, ...]:
         """The columns besides the carried ones."""
         return self.parts[0].view.columns
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns of the numbers that rows carry."""
+        return list(dict.fromkeys(column for part in self.parts for column in part.numbers))
 
     @property
     def center_ids(self) -> list[str]:

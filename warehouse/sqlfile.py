@@ -22,6 +22,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mappings.errors import SqlFileError
+from warehouse.owner import Owner
 
 _TABLE = r"^(flat|core|outcomes)\.[a-z][a-z0-9_]*$"
 Text = Annotated[str, Field(min_length=1)]
@@ -47,6 +48,16 @@ class TableHeader(_Header):
     reference: Text
     definition: Text
     columns: Annotated[dict[str, Text], Field(min_length=1)]
+
+    @property
+    def owned_by(self) -> Owner | None:
+        """What `owner` says."""
+        return Owner(*self.owner) if self.owner else None
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """The numbers that the table's rows carry besides its columns, by column, as SQL over these."""
+        return self.owned_by.numbers_of(self.table) if self.owned_by else {}
 
     @property
     def comment(self) -> str:

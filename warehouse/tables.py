@@ -15,8 +15,10 @@ from warehouse.catalog import columns_of, count_all, describe
 from warehouse.connection import Transaction
 from warehouse.engines.engine import Engine
 from warehouse.names import with_names
-from warehouse.scope import Scope, tables_read
+from warehouse.owner import NUMBERS
+from warehouse.scope import Scope
 from warehouse.sqlfile import SqlFile, TableHeader, in_order, read_sql_file
+from warehouse.statement import tables_read
 
 TableFile = SqlFile[TableHeader]
 
@@ -64,7 +66,7 @@ def _bring_up(place: _Place, file: TableFile) -> tuple[str, ...]:
     ledger, scope, table = place.ledger, place.scope, file.header.table
     _require_needs(file, ledger)
     sources = {
-        file.name: digest([file.header.model_dump(), file.body]),
+        file.name: digest([file.header.model_dump(), file.header.numbers, file.body]),
         **place.engine.made_by,
         **ledger.fingerprints(file.header.needs),
     }
@@ -82,14 +84,15 @@ def _bring_up(place: _Place, file: TableFile) -> tuple[str, ...]:
 def _build(place: _Place, file: TableFile) -> None:
     header, transaction = file.header, place.transaction
     try:
-        place.engine.create_table(header.table, file.body)
+        place.engine.create_table(header.table, file.body, header.numbers)
     except WarehouseError as error:
         raise SqlFileError(
             f"{file.name} cannot make {header.table}. {error.message}", "Correct the SELECT statement."
         ) from None
     _require_columns(transaction, file)
     _require_key(transaction, file)
-    describe(transaction, header.table, header.comment, header.columns)
+    meanings = header.columns | {column: NUMBERS[column] for column in header.numbers}
+    describe(transaction, header.table, header.comment, meanings)
 
 
 def _require_needs(file: TableFile, ledger: BuildLedger) -> None:
@@ -114,7 +117,7 @@ def _require_named(transaction: Transaction, file: TableFile) -> None:
 
 def _require_columns(transaction: Transaction, file: TableFile) -> None:
     found, declared = columns_of(transaction, file.header.table), list(file.header.columns)
-    if found != declared:
+    if found != [*declared, *file.header.numbers]:
         raise SqlFileError(
             f"{file.name} selects {', '.join(found)}, but its header describes {', '.join(declared)}.",
             "Make [columns] and the SELECT agree: names and order.",

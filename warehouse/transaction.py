@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from mappings.errors import WarehouseError
 from warehouse.names import with_names
+from warehouse.owner import numbered
 
 Parameters = Sequence[object] | Mapping[str, object] | None
 Row = dict[str, Any]
@@ -93,9 +94,10 @@ class Transaction:
         """Name and version of the embedded engine, of which a transaction is one."""
         return {"DuckDB": duckdb.__version__}
 
-    def create_table(self, table: str, select: str) -> None:
-        """Make `schema.table`, or make it anew, from the rows of a SELECT statement."""
-        self.execute(with_names("CREATE OR REPLACE TABLE {table} AS", table=table) + f"\n{select}")
+    def create_table(self, table: str, select: str, numbers: Mapping[str, str] | None = None) -> None:
+        """Make `schema.table`, or make it anew, from the rows of a SELECT statement and their numbers."""
+        statement = numbered(select, numbers or {})
+        self.execute(with_names("CREATE OR REPLACE TABLE {table} AS", table=table) + f"\n{statement}")
 
     def value(self, sql: str, params: Parameters = None) -> Any:
         """Run a query of one row and one column and return that value."""

@@ -24,7 +24,7 @@ from service.demo.cohort import read_cohort
 from service.demo.noise import noise
 from service.study import study_codes, study_rules
 from tests.properties.budget import SEED
-from warehouse import scope
+from warehouse import flat_plan, owner, reach, scope
 from warehouse.build import BuildCenter, BuildInput, BuiltTable, build, build_flat
 from warehouse.connection import Warehouse
 from warehouse.land import Landed, Unit, land
@@ -43,7 +43,7 @@ Resource = dict[str, Any]
 @pytest.fixture
 def replaced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tables that were made in part; however far a change reaches, it is little enough here."""
-    monkeypatch.setattr(scope, "MOST_OF_ALL", 10.0)
+    monkeypatch.setattr(reach, "MOST_OF_ALL", 10.0)
     found: list[str] = []
     sound = scope.Scope.replace
 
@@ -154,6 +154,12 @@ class Study:
 
 
 @pytest.fixture
+def alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resources of one type whose keys are of one length have one number."""
+    monkeypatch.setattr(owner, "_KEY_NUMBER", "hash(length({key}))")
+
+
+@pytest.fixture
 def study(quick_folder: Path) -> Iterator[Study]:
     with Warehouse.open(quick_folder / "data", threads=2) as warehouse:
         made = Study(warehouse)
@@ -188,7 +194,7 @@ def test_a_changed_code_makes_the_tables_that_read_codes_anew(study: Study, repl
 def test_a_change_that_reaches_too_far_makes_tables_anew(
     study: Study, replaced: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scope, "MOST_OF_ALL", 0.0)
+    monkeypatch.setattr(reach, "MOST_OF_ALL", 0.0)
     study.change()
     study.build()
     assert replaced == []
@@ -206,3 +212,47 @@ def test_a_failed_build_forgets_no_change(study: Study, replaced: list[str]) -> 
     study.build()
     assert replaced
     study.assert_as_from_nothing()
+
+
+@pytest.mark.usefixtures("alike")
+def test_resources_of_one_number_are_told_apart_by_their_keys(study: Study, replaced: list[str]) -> None:
+    (numbers,) = study.warehouse.rows(
+        "SELECT count(DISTINCT observation_key) AS keys, count(DISTINCT owner_number) AS numbers "
+        "FROM flat.observation"
+    )
+    assert numbers["numbers"] * 10 < numbers["keys"]
+    for _ in range(8):
+        study.change()
+    study.map()
+    study.build()
+    assert len(replaced) > 5
+    study.assert_as_from_nothing()
+
+
+def test_a_night_after_an_upgrade_makes_tables_without_numbers_anew(
+    quick_folder: Path, replaced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Warehouse.open(quick_folder / "data", threads=2) as warehouse:
+        study = Study(warehouse)
+        with monkeypatch.context() as older:
+            older.setattr(flat_plan.FlatPart, "numbers", {})
+            older.setattr(owner.Owner, "numbers_of", lambda *_: {})
+            study.build()
+        assert tables_with_numbers(warehouse) == set()
+        study.change()
+        study.map()
+        study.build()
+        assert replaced == []
+        assert len(tables_with_numbers(warehouse)) > 20
+        study.change()
+        study.build()
+        assert replaced
+        study.assert_as_from_nothing()
+
+
+def tables_with_numbers(warehouse: Warehouse) -> set[str]:
+    rows = warehouse.rows(
+        "SELECT schema_name || '.' || table_name AS name FROM duckdb_columns() WHERE column_name = ?",
+        [owner.OWNER_NUMBER],
+    )
+    return {row["name"] for row in rows}

@@ -56,7 +56,7 @@ def test_every_center_is_read_into_one_flat_table(landed: Warehouse, views: Path
     assert rows_of(run_build(landed, views, core))["flat.patient"] == 3
     assert flat_patients(landed) == {"a/p1": "male", "a/p2": "female", "b/p1": "other"}
     (row,) = landed.rows("SELECT * FROM flat.patient WHERE center_id = 'b'")
-    assert list(row) == ["center_id", "run_id", "patient_key", "gender", "birth_text"]
+    assert list(row) == ["center_id", "run_id", "patient_key", "gender", "birth_text", "owner_number"]
     assert row["run_id"] == 1
 
 

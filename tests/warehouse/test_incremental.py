@@ -189,7 +189,7 @@ def test_a_view_changed_for_one_center_fills_that_center_s_part_alone(
 def test_a_view_with_other_columns_makes_the_table_anew(bed: IncrementalBed) -> None:
     write_view(bed.views, "patient", [*PATIENT_COLUMNS, ("is_active", "active", "boolean")])
     assert bed.flat() == {"flat.patient": ("view changed (a, b)",)}
-    assert list(bed.rows("flat.patient")[0])[-1] == "is_active"
+    assert "is_active" in bed.rows("flat.patient")[0]
 
 
 def test_a_changed_view_and_changed_resources_at_once(bed: IncrementalBed) -> None:

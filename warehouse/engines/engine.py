@@ -17,8 +17,11 @@ class Engine(Protocol):
     def made_by(self) -> Mapping[str, str]:
         """Name and version of what runs the statements: a table made by another is made anew."""
 
-    def create_table(self, table: str, select: str) -> None:
-        """Make `table` (its schema before a dot), or make it anew, from the rows of a SELECT statement."""
+    def create_table(self, table: str, select: str, numbers: Mapping[str, str] | None = None) -> None:
+        """Make `table` (its schema before a dot), or make it anew, from the rows of a SELECT statement.
+
+        `numbers` are columns that the rows carry besides, as SQL over these: DuckDB's hashes, on any engine.
+        """
 
     def columns(self, sql: str) -> Columns:
         """Run one query and return its columns as NumPy arrays of equal length, masked where NULL."""

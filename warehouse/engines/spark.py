@@ -26,8 +26,9 @@ from warehouse.engines.session import (
 from warehouse.flat_ledger import HELD
 from warehouse.flat_plan import FlatPart
 from warehouse.names import literal, with_names
+from warehouse.owner import NUMBERS, numbered
 from warehouse.private import private_files
-from warehouse.scope import tables_read
+from warehouse.statement import tables_read
 from warehouse.transaction import Columns
 
 if TYPE_CHECKING:
@@ -79,14 +80,18 @@ class SparkEngine:
         """Name and version of Spark."""
         return {"Spark": self._session.version}
 
-    def create_table(self, table: str, select: str) -> None:
-        """Make `table` from the rows of a SELECT statement, in Spark and in the transaction."""
+    def create_table(self, table: str, select: str, numbers: Mapping[str, str] | None = None) -> None:
+        """Make `table` from the rows of a SELECT statement, in Spark and in the transaction.
+
+        The numbers that rows carry are the transaction's alone.
+        """
         frame = self._frame(select)
         made = self._write(frame)
         name = with_names("{table}", table=table)
-        self._transaction.execute(f"CREATE OR REPLACE TABLE {name} AS\n{select}\nWITH NO DATA")
-        rows = f"read_parquet({literal(f'{made}/*.parquet')})"
-        self._transaction.execute(f"INSERT INTO {name} BY NAME FROM {rows}")
+        like = numbered(select, numbers or {})
+        self._transaction.execute(f"CREATE OR REPLACE TABLE {name} AS\n{like}\nWITH NO DATA")
+        rows = numbered(f"FROM read_parquet({literal(f'{made}/*.parquet')})", numbers or {})
+        self._transaction.execute(f"INSERT INTO {name} BY NAME {rows}")
         self._offer(table, made, frame.schema)
 
     def columns(self, sql: str) -> Columns:
@@ -123,8 +128,11 @@ class SparkEngine:
 
     def _hand_over(self, table: str) -> None:
         target = self._scratch / f"{table}.parquet"
+        rows = with_names(
+            "SELECT COLUMNS(lambda name: NOT contains($numbers, name)) FROM {table}", table=table
+        )
         self._transaction.execute(
-            with_names("COPY (FROM {table}) TO ", table=table) + f"{literal(str(target))} (FORMAT parquet)"
+            f"COPY ({rows}) TO {literal(str(target))} (FORMAT parquet)", {"numbers": list(NUMBERS)}
         )
         self._offer(table, target)
 
