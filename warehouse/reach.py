@@ -5,6 +5,7 @@ which something changed is reached, and stands in the temporary table `reached` 
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 from warehouse.connection import Transaction
 from warehouse.flat_plan import PATIENT_KEY, FlatPart
@@ -60,33 +61,40 @@ class _Reach:
         self._transaction = transaction
         self._parts = parts
         self._types = sorted({part.view.resource for part in parts})
-        self._most = MOST_OF_ALL * transaction.value("SELECT count(*) FROM ops.flat_head")
+        self._most = MOST_OF_ALL * self._count("FROM ops.flat_head")
 
     def find(self) -> bool:
-        if self._transaction.value("SELECT count(*) FROM ops.touched") > self._most:
+        if self._count("FROM ops.touched") > self._most:
             return False
         self._transaction.execute(_REACHED)
         self._transaction.execute(_NAMES + (_union(_names(self._parts)) or _NO_NAME))
         self._transaction.execute(_seeds(), [self._types])
-        while self._grow():
-            if self._transaction.value("SELECT count(DISTINCT reached_key) FROM reached") > self._most:
-                return False
-        return True
+        return self._grow()
 
     def _grow(self) -> bool:
-        """Take every step once; returns whether any of them added something."""
-        steps = (
-            _union(_patients(self._parts)),
-            _union(_resources(self._parts)),
-            _NAMED.format(number=number_of("any_type", "other_key")),
-            _NAMING,
-        )
-        return bool(sum([self._step(step) for step in steps if step]))
+        """Take the steps in turn until a whole turn adds nothing; returns whether that is little enough."""
+        steps = self._steps()
+        turn, in_vain = cycle(steps), 0
+        while in_vain < len(steps):
+            added = self._step(next(turn))
+            if added and self._count("FROM (SELECT DISTINCT reached_key FROM reached)") > self._most:
+                return False
+            in_vain = 0 if added else in_vain + 1
+        return True
+
+    def _steps(self) -> list[str]:
+        named = _NAMED.format(number=number_of("any_type", "other_key"))
+        steps = (_union(_patients(self._parts)), _union(_resources(self._parts)), named, _NAMING)
+        return [step for step in steps if step]
 
     def _step(self, step: str) -> int:
         params = [self._types] if "?" in step else []
         added: int = self._transaction.value(_ADD.format(step=step), params)
         return added
+
+    def _count(self, relation: str) -> int:
+        found: int = self._transaction.value(f"SELECT count(*) {relation}")
+        return found
 
 
 def _seeds() -> str:
