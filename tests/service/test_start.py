@@ -19,7 +19,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 # The command line, what draws its help, and what they need themselves (rich takes attrs where it is there).
 THIRD_PARTY = {"annotated_doc", "attr", "attrs", "click", "markdown_it", "mdurl", "pygments", "rich"}
 THIRD_PARTY |= {"shellingham", "typer", "typing_extensions"}
-OURS = {"service", "service.stop_signals", "service.verbosity", "mappings", "mappings.errors"}
+OURS = {"service", "service.garbage", "service.stop_signals", "service.verbosity"}
+OURS |= {"mappings", "mappings.errors"}
 
 
 def imported() -> list[str]:

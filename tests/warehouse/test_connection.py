@@ -239,3 +239,26 @@ def test_errors_about_names_say_which(warehouse: Warehouse) -> None:
 def test_sql_cannot_leave_the_folder(warehouse: Warehouse, statement: str) -> None:
     with pytest.raises(WarehouseError):
         warehouse.rows(statement)
+
+
+NONE_INSERTED = """
+CREATE TABLE core.made (key VARCHAR, n BIGINT);
+INSERT INTO core.made SELECT key, n FROM sent WHERE n < 0
+"""
+NONE_CREATED = "CREATE TABLE core.made AS SELECT key, n FROM sent WITH NO DATA"
+SEEN = "SELECT count(*) AS n, count(DISTINCT key) AS keys, sum(n) AS total FROM core.made WHERE n >= 0"
+
+
+@pytest.mark.parametrize("made", [NONE_INSERTED, NONE_CREATED])
+def test_many_rows_inserted_after_none_are_seen_whole(folder: Path, made: str) -> None:
+    # More than one row group, so that both threads of DuckDB insert; 2.0 loses sight of them unless told.
+    rows = 130_000
+    sent = "CREATE TEMP TABLE sent AS SELECT 'p' || n AS key, n FROM range(?) AS made (n)"
+    expected = [{"n": rows, "keys": rows, "total": rows * (rows - 1) // 2}]
+    with Warehouse.open(folder, threads=2) as warehouse:
+        with warehouse.transaction() as transaction:
+            transaction.execute(sent, [rows])
+            transaction.execute(made)
+            transaction.execute("INSERT INTO core.made BY NAME FROM sent")
+            assert transaction.rows(SEEN) == expected
+        assert warehouse.rows(SEEN) == expected
