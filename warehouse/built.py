@@ -1,8 +1,9 @@
 """What each built table was made from: how a build knows which tables would come out the same.
 
-A table's fingerprint is that of everything it was made from: its file, and the fingerprints of the tables it
-reads. As long as none of these differs, building it again would give what is there, so it is kept. A source
-whose fingerprint nobody knows counts as changed: what cannot be proved is built.
+A table's fingerprint is that of everything its rows were made from: its file, and the fingerprints of the
+tables it reads. As long as none of these differs, building it again would give what is there, so it is kept.
+A source whose fingerprint nobody knows counts as changed: what cannot be proved is built. A table that was
+made again and came out as it stood keeps its fingerprint, so what reads it is kept, too.
 """
 
 import hashlib
@@ -16,6 +17,8 @@ from warehouse.flat_ledger import flat_states
 
 FIRST_BUILD = "first build"
 _UNKNOWN = "unknown"
+# Not a source: the table's fingerprint, where that is not of the sources it was made from last.
+_ROWS = "its rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,12 @@ class BuildLedger:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._sources: dict[str, dict[str, str]] = flat_states(transaction)
+        self._rows: dict[str, str] = {}
         for row in transaction.rows("SELECT table_name, source, fingerprint FROM ops.built_from"):
-            self._sources.setdefault(row["table_name"], {})[row["source"]] = row["fingerprint"]
+            if row["source"] == _ROWS:
+                self._rows[row["table_name"]] = row["fingerprint"]
+            else:
+                self._sources.setdefault(row["table_name"], {})[row["source"]] = row["fingerprint"]
         self._existing = existing_tables(transaction)
         self._reasons: dict[str, Sequence[str]] = {}
 
@@ -50,7 +57,7 @@ class BuildLedger:
         """The fingerprint of a table as it stands, or one that counts as changed when nobody knows."""
         if table not in self._sources:
             return _UNKNOWN
-        return digest(sorted(self._sources[table].items()))
+        return self._rows.get(table) or digest(sorted(self._sources[table].items()))
 
     def fingerprints(self, tables: Sequence[str]) -> dict[str, str]:
         """The fingerprint of each table."""
@@ -77,8 +84,17 @@ class BuildLedger:
         if source not in self._reasons:
             yield f"{source} changed"
 
-    def note(self, table: str, sources: Mapping[str, str], reasons: Sequence[str]) -> None:
-        """Note that the table was built from `sources` in this transaction, and why; `keep` writes it."""
+    def note(
+        self, table: str, sources: Mapping[str, str], reasons: Sequence[str], *, is_changed: bool = True
+    ) -> None:
+        """Note that the table was built from `sources` in this transaction, and why; `keep` writes it.
+
+        `is_changed`: whether any row came out other than it stood.
+        """
+        if is_changed:
+            self._rows.pop(table, None)
+        else:
+            self._rows[table] = self.fingerprint(table)
         self._sources[table] = dict(sources)
         self._existing.add(table)
         self._reasons[table] = reasons
@@ -92,9 +108,14 @@ class BuildLedger:
         rows = [
             {"table_name": table, "source": source, "fingerprint": fingerprint}
             for table in noted
-            for source, fingerprint in self._sources[table].items()
+            for source, fingerprint in self._noted(table)
         ]
         self._transaction.insert("ops.built_from", rows)
+
+    def _noted(self, table: str) -> Iterator[tuple[str, str]]:
+        yield from self._sources[table].items()
+        if table in self._rows:
+            yield _ROWS, self._rows[table]
 
     def missing(self, tables: Sequence[str]) -> list[str]:
         """Which of these tables are not there."""

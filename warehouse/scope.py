@@ -22,6 +22,16 @@ from warehouse.touched import refilled
 
 CODE_USE = "ops.code_use"
 
+# A row that comes out as it stands stays where it is: tables grow less, and what is made from a table need
+# not be made again when no row of it came out other.
+_NEW = "FROM {made} EXCEPT SELECT * EXCLUDE (standing_row) FROM {standing}"
+_GONE = """
+SELECT standing_row FROM {standing}
+ANTI JOIN (SELECT {key} FROM {made} ANTI JOIN {new} USING ({key})) AS staying USING ({key})
+"""
+_CHANGES = "SELECT (SELECT count(*) FROM {new}) + (SELECT count(*) FROM {gone})"
+_DELETE = "DELETE FROM {table} WHERE rowid IN (SELECT standing_row FROM {gone})"
+
 
 class Scope:
     """The reach of what changed since the last build; found when it is first asked for."""
@@ -46,25 +56,24 @@ class Scope:
             self._is_small = find_reach(self._transaction, self._parts)
         return self._is_small
 
-    def replace(self, table: str, key: Sequence[str], select: str) -> bool:
-        """Make the rows of a table that lie within reach anew by `select`; False when that is not safe.
+    def replace(self, table: str, key: Sequence[str], select: str) -> int | None:
+        """Make the rows of a table that lie within reach anew by `select`; returns how many came out other.
 
-        It is not for a table without owner, for rows of owners beyond the reach, and for a broken key: then
-        the table has to be made as a whole, whatever stands in it.
+        None when that is not safe: for a table without owner, for rows of owners beyond the reach, and for a
+        broken key. Then the table has to be made as a whole, whatever stands in it.
         """
         owner = self._owners.get(table)
         statement = self._reading_reduced(select) if owner else None
         if owner is None or statement is None:
-            return False
+            return None
         made = self._keep("made", table, numbered(statement, owner.numbers_of(table)))
-        if self._is_amiss(table, made, key) or not self._remove(table, made, key):
-            return False
-        self._transaction.execute(
-            with_names("INSERT INTO {table} BY NAME FROM {made}", table=table, made=made)
-        )
-        self._reduced[table] = made
-        self._within.add(table)
-        return True
+        if self._is_amiss(table, made, key):
+            return None
+        changes = self._exchange(table, made, key)
+        if changes is not None:
+            self._reduced[table] = made
+            self._within.add(table)
+        return changes
 
     def _reading_reduced(self, select: str) -> str | None:
         """The statement with every table that has an owner replaced by its rows within reach."""
@@ -111,38 +120,34 @@ class Scope:
         counted = f"SELECT ({astray}) + {repeated} + count(*) FILTER ({empty}) "
         return bool(self._transaction.value(counted + with_names("FROM {made}", made=made)))
 
-    def _remove(self, table: str, made: str, key: Sequence[str]) -> bool:
-        """Delete the rows of owners within reach; False when a row that stays has the key of one made."""
-        is_reached = self._is_reached(table)
-        if self._tells_owner(key, self._owners[table]):
-            self._transaction.execute(
-                with_names("DELETE FROM {table} USING reached WHERE ", table=table) + is_reached
-            )
-            return True
-        rows = with_names(
-            "SELECT rowid AS removed_row, {key} FROM {table} SEMI JOIN reached ON ", key=key, table=table
+    def _exchange(self, table: str, made: str, key: Sequence[str]) -> int | None:
+        """Put the rows made in place of those within reach where they differ; returns how many differ.
+
+        None when a row beyond the reach has the key of one made.
+        """
+        rows = with_names("SELECT rowid AS standing_row, * FROM {table} SEMI JOIN reached ON ", table=table)
+        standing = self._keep("standing", table, rows + self._is_reached(table))
+        new = self._keep("new", table, with_names(_NEW, made=made, standing=standing))
+        gone = self._keep("gone", table, with_names(_GONE, made=made, standing=standing, new=new, key=key))
+        changes: int = self._transaction.value(with_names(_CHANGES, new=new, gone=gone))
+        if not changes:
+            return 0
+        if not self._tells_owner(key, self._owners[table]) and self._is_taken(table, new, standing, key):
+            return None
+        self._transaction.execute(with_names(_DELETE, table=table, gone=gone))
+        self._transaction.execute(with_names("INSERT INTO {table} BY NAME FROM {new}", table=table, new=new))
+        return changes
+
+    def _is_taken(self, table: str, new: str, standing: str, key: Sequence[str]) -> bool:
+        """Whether a row beyond the reach has the key of a new one."""
+        # Keys are unique in a table that was built, so one that stands within reach stands nowhere else.
+        added = with_names(
+            "FROM {new} ANTI JOIN {standing} USING ({key})", new=new, standing=standing, key=key
         )
-        removed = self._keep("removed", table, rows + is_reached)
-        self._transaction.execute(
-            with_names(
-                "DELETE FROM {table} WHERE rowid IN (SELECT removed_row FROM {removed})",
-                table=table,
-                removed=removed,
-            )
-        )
-        # Keys are unique in a table that was built, so one that was removed stands nowhere else.
-        new = self._keep(
-            "new",
-            table,
-            with_names(
-                "SELECT {key} FROM {made} ANTI JOIN {removed} USING ({key})",
-                key=key,
-                made=made,
-                removed=removed,
-            ),
-        )
-        others = with_names("FROM {table} SEMI JOIN {new} USING ({key})", table=table, new=new, key=key)
-        return not (self._count(with_names("FROM {new}", new=new)) and self._count(others))
+        if not self._count(added):
+            return False
+        keys = with_names("SEMI JOIN ({{added}}) AS added USING ({key})", key=key).format(added=added)
+        return bool(self._count(with_names("FROM {table} ", table=table) + keys))
 
     def _tells_owner(self, key: Sequence[str], owner: Owner) -> bool:
         """Whether rows of one key have one owner, so that no row of another owner can have the key."""

@@ -62,7 +62,7 @@ class _Place:
 
 
 def _bring_up(place: _Place, file: TableFile) -> tuple[str, ...]:
-    """Make a table unless it would come out as it stands; returns why it was made."""
+    """Make a table unless it would come out as it stands; returns why its rows changed."""
     ledger, scope, table = place.ledger, place.scope, file.header.table
     _require_needs(file, ledger)
     sources = {
@@ -71,14 +71,17 @@ def _bring_up(place: _Place, file: TableFile) -> tuple[str, ...]:
         **ledger.fingerprints(file.header.needs),
     }
     reasons = ledger.reasons(table, sources)
-    if reasons:
-        _require_named(place.transaction, file)
-        changed = ledger.changed(table, sources)
-        is_covered = scope is not None and changed is not None and scope.covers(changed)
-        if scope is None or not is_covered or not scope.replace(table, file.header.key, file.body):
-            _build(place, file)
-        ledger.note(table, sources, reasons)
-    return reasons
+    if not reasons:
+        return ()
+    _require_named(place.transaction, file)
+    changed = ledger.changed(table, sources)
+    changes = None
+    if scope is not None and changed is not None and scope.covers(changed):
+        changes = scope.replace(table, file.header.key, file.body)
+    if changes is None:
+        _build(place, file)
+    ledger.note(table, sources, reasons, is_changed=changes != 0)
+    return () if changes == 0 else reasons
 
 
 def _build(place: _Place, file: TableFile) -> None:

@@ -254,12 +254,14 @@ def _bring_up_use(
     if not reasons:
         return
     select = "\nUNION ALL\n".join(f"({query})" for query in queries)
-    is_covered = scope is not None and changed is not None and scope.covers(changed)
-    if scope is None or not is_covered or not scope.replace(CODE_USE, _USE_KEY, select):
+    changes = None
+    if scope is not None and changed is not None and scope.covers(changed):
+        changes = scope.replace(CODE_USE, _USE_KEY, select)
+    if changes is None:
         transaction.execute(with_names("DELETE FROM {table}", table=CODE_USE))
         if select:
             transaction.execute(with_names("INSERT INTO {table} BY NAME ", table=CODE_USE) + select)
-    ledger.note(CODE_USE, sources, reasons)
+    ledger.note(CODE_USE, sources, reasons, is_changed=changes != 0)
 
 
 def _compare(transaction: Transaction) -> None:

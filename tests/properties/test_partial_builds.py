@@ -47,10 +47,10 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     sound = scope.Scope.replace
 
-    def noted(self: scope.Scope, table: str, key: Any, select: str) -> bool:
-        is_replaced = sound(self, table, key, select)
-        found.extend([table] if is_replaced else [])
-        return is_replaced
+    def noted(self: scope.Scope, table: str, key: Any, select: str) -> int | None:
+        changes = sound(self, table, key, select)
+        found.extend([table] if changes is not None else [])
+        return changes
 
     monkeypatch.setattr(scope.Scope, "replace", noted)
     return found
@@ -198,6 +198,32 @@ def test_a_change_that_reaches_too_far_makes_tables_anew(
     study.change()
     study.build()
     assert replaced == []
+    study.assert_as_from_nothing()
+
+
+def test_what_reads_a_table_that_came_out_as_it_stood_is_kept(study: Study, replaced: list[str]) -> None:
+    (key,) = study.warehouse.rows(
+        "SELECT pain_score_key FROM flat.pain_value SEMI JOIN core.pain_score USING (pain_score_key) "
+        "WHERE center_id = 'a' AND status = 'final' ORDER BY pain_score_key LIMIT 1"
+    )
+    score = study.current["a"]["Observation", key["pain_score_key"].removeprefix("a/")]
+
+    def built_after(**elements: Any) -> set[str]:
+        study.version += 1
+        replaced.clear()
+        study.land("a", [score | elements])
+        return {table.table for table in study.build() if table.reasons}
+
+    corrected = built_after(status="corrected")
+    assert corrected >= {"flat.observation", "flat.pain_value"}
+    assert set(replaced) >= {"flat.concept", "flat.dated", "core.pain_score"}
+    unread = {"flat.concept", "flat.dated", "flat.spine_site", "flat.ablation", "core.session", "core.lesion"}
+    assert corrected.isdisjoint(unread)
+    assert set(replaced).isdisjoint(unread - {"flat.concept", "flat.dated"})
+    assert {table.table for table in study.build() if table.reasons} == set()
+    later = built_after(status="corrected", effectiveDateTime="2019-01-01")
+    assert later >= {"flat.dated", "core.pain_score"}
+    assert set(replaced) >= {"flat.ablation_candidate", "flat.cohort"}
     study.assert_as_from_nothing()
 
 
