@@ -13,7 +13,7 @@ from mappings.compiler import CompiledColumn, CompiledView, compile_view
 from mappings.errors import ViewError
 from mappings.viewdef import NamedView, Select, load_views
 from warehouse.names import literal, quoted
-from warehouse.owner import OWNER_NUMBER, PATIENT_NUMBER, Owner, patient_number
+from warehouse.owner import NUMBERS, OWNER_NUMBER, PATIENT_NUMBER, Owner, patient_number
 
 _COMPILED: dict[tuple[str, str], CompiledView] = {}
 
@@ -133,6 +133,11 @@ def _view_of(center: BuildCenter, table: str, sources: Sequence[Sequence[NamedVi
 
 def _compiled(view: NamedView, centers: Sequence[BuildCenter]) -> FlatPart:
     compiled = _compiled_once(view, centers[0].fhir_version)
+    if taken := NUMBERS.keys() & {column.name.lower() for column in compiled.columns}:
+        raise ViewError(
+            f"{view.path.name} names a column {', '.join(sorted(taken))}, which flat tables have already.",
+            "Give the column another name.",
+        )
     key = next(_keys(view.view.select), "")
     return FlatPart(view.table, compiled, tuple(centers), key)
 

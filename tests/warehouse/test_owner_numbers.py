@@ -8,7 +8,7 @@ from build_examples import KEYS, PATIENT_COLUMNS, write_table, write_view
 from incremental_bed import IncrementalBed, a_patient
 from landing_examples import a_run
 
-from mappings.errors import SqlFileError
+from mappings.errors import SqlFileError, ViewError
 from service.configuration import load_settings
 from service.study import build_input
 from warehouse.build import build
@@ -45,6 +45,15 @@ def test_a_file_that_selects_a_number_into_core_is_refused(warehouse: Warehouse,
     bed = IncrementalBed(warehouse, tmp_path / "views", tmp_path / "core")
     bed.land(a_patient(1))
     with pytest.raises(SqlFileError, match=f"selects .*{OWNER_NUMBER}, but its header describes"):
+        bed.build()
+
+
+def test_a_view_may_not_name_a_column_as_a_number(warehouse: Warehouse, tmp_path: Path) -> None:
+    a_run(warehouse)
+    write_view(tmp_path / "views", "patient", [*PATIENT_COLUMNS, ("Owner_Number", "gender", "code")])
+    write_table(tmp_path / "core", "one", "SELECT 1 AS one", {"one": "One."}, key='["one"]')
+    bed = IncrementalBed(warehouse, tmp_path / "views", tmp_path / "core")
+    with pytest.raises(ViewError, match=f"patient.json names a column {OWNER_NUMBER}"):
         bed.build()
 
 
