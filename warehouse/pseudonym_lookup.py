@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 
 import duckdb
 import pyarrow as pa
@@ -9,15 +10,16 @@ import pyarrow as pa
 from warehouse.names import literal, with_names
 from warehouse.pseudonym import RESOURCE_KEY, PublishedColumn, pseudonyms
 from warehouse.release_plan import PublishedTable
+from warehouse.transaction import fetch
 
-_KEY_COLUMNS = ("center_id", "kind", "key")
-_SCHEMA = pa.schema([(name, pa.string()) for name in (*_KEY_COLUMNS, "pseudonym")])
+_SCHEMA = pa.schema([(name, pa.string()) for name in ("center_id", "kind", "key", "pseudonym")])
 # Keys by the batch: as Python texts, all of them would take some hundred bytes each.
 _BATCH = 100_000
 _KEYS = """
-SELECT source.center_id, {kind} AS kind, source.{{key}}::VARCHAR AS key
-FROM {{table}} AS source WHERE source.{{key}} IS NOT NULL
+SELECT source.center_id, source.{key}::VARCHAR AS key
+FROM {table} AS source WHERE source.{key} IS NOT NULL
 """
+_KIND_OF_ROW = "lower(source.resource_type)"
 
 
 @contextmanager
@@ -32,11 +34,13 @@ def pseudonym_lookup(
 
     Raises ConfigError for a center without a pseudonymization key.
     """
-    batches = [_with_pseudonyms(batch, project, keys) for batch in _keys_in_use(connection, tables)]
-    connection.register("made_pseudonym", pa.Table.from_batches(batches, _SCHEMA))
-    connection.execute("CREATE OR REPLACE TEMP TABLE pseudonym AS FROM made_pseudonym")
-    connection.unregister("made_pseudonym")
+    columns = ", ".join(f"{name} VARCHAR" for name in _SCHEMA.names)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE pseudonym ({columns})")
     try:
+        # Kind after kind: a join asks for one of them, and passes over the parts that hold others.
+        for kind, selects in _selects_by_kind(connection, tables).items():
+            for found in _keys_in_use(connection, selects):
+                _add(connection, _with_pseudonyms(found, kind, project, keys))
         yield
     finally:
         connection.execute("DROP TABLE pseudonym")
@@ -53,26 +57,50 @@ def pseudonym_join(column: PublishedColumn, alias: str) -> str:
     return join + _kind(column)
 
 
-def _keys_in_use(
+def _selects_by_kind(
     connection: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTable]
-) -> Iterator[pa.RecordBatch]:
-    """Every key of every table once, as rows of center_id, kind and key."""
-    selects = [
-        with_names(_KEYS.format(kind=_kind(column)), key=column.source, table=table.name)
-        for table in tables
-        for column in table.columns
-        if column.treatment == "pseudonym"
-    ]
-    if selects:
-        query = f"SELECT DISTINCT * FROM ({' UNION ALL '.join(selects)})"  # noqa: S608
-        yield from connection.sql(query).to_arrow_table().to_batches(max_chunksize=_BATCH)
+) -> dict[str, list[str]]:
+    """The queries of the keys of each kind that the tables hold."""
+    found: dict[str, list[str]] = {}
+    for table in tables:
+        for column in table.columns:
+            if column.treatment == "pseudonym":
+                select = with_names(_KEYS, key=column.source, table=table.name)
+                for kind in _kinds(connection, table, column):
+                    of_kind = f" AND {_kind(column)} = {literal(kind)}"
+                    found.setdefault(kind, []).append(select + of_kind)
+    return found
 
 
-def _with_pseudonyms(batch: pa.RecordBatch, project: str, keys: Mapping[str, bytes]) -> pa.RecordBatch:
-    columns = [batch.column(name).to_pylist() for name in _KEY_COLUMNS]
-    made = pseudonyms(zip(*columns, strict=True), project=project, keys=keys)
-    return pa.RecordBatch.from_arrays([*batch.columns, pa.array(made, pa.string())], schema=_SCHEMA)
+def _kinds(
+    connection: duckdb.DuckDBPyConnection, table: PublishedTable, column: PublishedColumn
+) -> list[str]:
+    query = with_names(f"SELECT DISTINCT {_kind(column)} AS kind FROM {{table}} AS source", table=table.name)
+    return [row["kind"] for row in fetch(connection, query)]
+
+
+def _keys_in_use(connection: duckdb.DuckDBPyConnection, selects: Sequence[str]) -> Iterator[pa.Table]:
+    """Every key that the queries find once, as columns center_id and key."""
+    query = f"SELECT DISTINCT * FROM ({' UNION ALL '.join(selects)})"  # noqa: S608
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE key_in_use AS {query}")
+    (counted,) = fetch(connection, "SELECT count(*) AS n FROM key_in_use")
+    for start in range(0, counted["n"], _BATCH):
+        batch = "FROM key_in_use WHERE rowid >= ? AND rowid < ?"
+        yield connection.sql(batch, params=[start, start + _BATCH]).to_arrow_table()
+    connection.execute("DROP TABLE key_in_use")
+
+
+def _with_pseudonyms(found: pa.Table, kind: str, project: str, keys: Mapping[str, bytes]) -> pa.Table:
+    centers, in_use = (column.to_pylist() for column in found.columns)
+    made = pseudonyms(zip(centers, repeat(kind), in_use, strict=False), project=project, keys=keys)
+    return pa.table([found.column("center_id"), [kind] * len(made), found.column("key"), made], schema=_SCHEMA)
+
+
+def _add(connection: duckdb.DuckDBPyConnection, made: pa.Table) -> None:
+    connection.register("made_pseudonym", made)
+    connection.execute("INSERT INTO pseudonym FROM made_pseudonym")
+    connection.unregister("made_pseudonym")
 
 
 def _kind(column: PublishedColumn) -> str:
-    return "lower(source.resource_type)" if column.source == RESOURCE_KEY else literal(column.kind)
+    return _KIND_OF_ROW if column.source == RESOURCE_KEY else literal(column.kind)

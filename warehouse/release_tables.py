@@ -37,14 +37,13 @@ def write_mart(
 ) -> WrittenMart:
     """Write `mart.duckdb` and `parquet/<schema>/<table>.parquet` into `staging`; returns what was written.
 
-    All tables are read in one transaction: they fit together whatever happens meanwhile.
+    Nothing else may write meanwhile, so that the tables fit together.
     """
     lookup = pseudonym_lookup(connection, tables, project=project, keys=keys)
     try:
         with _attached(connection, staging / MART_FILE), lookup:
-            with _one_transaction(connection):
-                counts = {table.name: _write_table(connection, table) for table in tables}
-                content = {table.name: _content(connection, table) for table in tables}
+            counts = {table.name: _write_table(connection, table) for table in tables}
+            content = {table.name: _content(connection, table) for table in tables}
             connection.execute("CHECKPOINT mart")
             _write_parquet(connection, tables, staging / "parquet")
     except duckdb.Error as error:
@@ -75,16 +74,27 @@ def _one_transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def _write_table(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> int:
+    # The rows are ordered once the joins are done and their memory is free: in one statement DuckDB gives
+    # the joins so much of a small memory_limit that the sort finds none. A temporary table that is dropped
+    # keeps its room until its transaction ends, so it has none in common with the mart.
+    connection.execute("CREATE OR REPLACE TEMP TABLE published AS " + _select(table))
+    with _one_transaction(connection):
+        _create(connection, table)
+    connection.execute("DROP TABLE published")
+    (row,) = fetch(connection, with_names("SELECT count(*) AS n FROM {table}", table=f"mart.{table.name}"))
+    return int(row["n"])
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> None:
+    """Make a table of the mart from `published`, in an order that does not show that of the private one."""
     target = f"mart.{table.name}"
     schema = target.rpartition(".")[0]
     connection.execute(with_names("CREATE SCHEMA IF NOT EXISTS {schema}", schema=schema))
-    connection.execute(with_names("CREATE TABLE {target} AS ", target=target) + _select(table))
+    connection.execute(with_names("CREATE TABLE {target} AS FROM published ORDER BY ALL", target=target))
     connection.execute(with_names("COMMENT ON TABLE {target} IS ", target=target) + literal(table.comment))
     for column in table.columns:
         name = with_names("COMMENT ON COLUMN {column} IS ", column=f"{target}.{column.name}")
         connection.execute(name + literal(column.comment))
-    (row,) = fetch(connection, with_names("SELECT count(*) AS counted FROM {target}", target=target))
-    return int(row["counted"])
 
 
 def _content(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> str:
@@ -99,7 +109,7 @@ def _content(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> st
 
 
 def _select(table: PublishedTable) -> str:
-    """The query of a table's published rows, in an order that does not show that of the private one."""
+    """The query of a table's published rows."""
     columns = [_expression(column, f"pseudonym_{number}") for number, column in enumerate(table.columns)]
     joins = [
         pseudonym_join(column, f"pseudonym_{number}")
@@ -109,7 +119,7 @@ def _select(table: PublishedTable) -> str:
     if any(column.treatment == "day" for column in table.columns):
         joins.append("LEFT JOIN core.patient AS indexed ON source.patient_key = indexed.patient_key")
     source = with_names("FROM {table} AS source", table=table.name)
-    return "\n".join(["SELECT", ",\n".join(columns), source, *joins, "ORDER BY ALL"])
+    return "\n".join(["SELECT", ",\n".join(columns), source, *joins])
 
 
 def _expression(column: PublishedColumn, lookup: str) -> str:

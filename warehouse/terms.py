@@ -253,14 +253,14 @@ def _bring_up_use(
     reasons, changed = ledger.reasons(CODE_USE, sources), ledger.changed(CODE_USE, sources)
     if not reasons:
         return
-    select = "\nUNION ALL\n".join(f"({query})" for query in queries)
     changes = None
     if scope is not None and changed is not None and scope.covers(changed):
-        changes = scope.replace(CODE_USE, _USE_KEY, select)
+        changes = scope.replace(CODE_USE, _USE_KEY, "\nUNION ALL\n".join(f"({query})" for query in queries))
     if changes is None:
         transaction.execute(with_names("DELETE FROM {table}", table=CODE_USE))
-        if select:
-            transaction.execute(with_names("INSERT INTO {table} BY NAME ", table=CODE_USE) + select)
+        # One by one: of a union DuckDB holds every part's join and groups at once, and cannot spill them.
+        for query in queries:
+            transaction.execute(with_names("INSERT INTO {table} BY NAME ", table=CODE_USE) + query)
     ledger.note(CODE_USE, sources, reasons, is_changed=changes != 0)
 
 
