@@ -10,6 +10,7 @@ import pyarrow as pa
 from warehouse.names import literal, with_names
 from warehouse.pseudonym import RESOURCE_KEY, PublishedColumn, pseudonyms
 from warehouse.release_plan import PublishedTable
+from warehouse.temporary import temporary_table
 from warehouse.transaction import fetch
 
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("center_id", "kind", "key", "pseudonym")])
@@ -20,6 +21,10 @@ SELECT source.center_id, source.{key}::VARCHAR AS key
 FROM {table} AS source WHERE source.{key} IS NOT NULL
 """
 _KIND_OF_ROW = "lower(source.resource_type)"
+_KINDS_OF_ROWS = f"""
+SELECT DISTINCT {_KIND_OF_ROW} AS kind
+FROM {{table}} AS source WHERE source.resource_type IS NOT NULL
+"""  # noqa: S608
 
 
 @contextmanager
@@ -75,25 +80,27 @@ def _selects_by_kind(
 def _kinds(
     connection: duckdb.DuckDBPyConnection, table: PublishedTable, column: PublishedColumn
 ) -> list[str]:
-    query = with_names(f"SELECT DISTINCT {_kind(column)} AS kind FROM {{table}} AS source", table=table.name)
-    return [row["kind"] for row in fetch(connection, query)]
+    """The kinds of a column's keys: the one that its name tells, or those of the rows."""
+    if column.source != RESOURCE_KEY:
+        return [column.kind]
+    return [row["kind"] for row in fetch(connection, with_names(_KINDS_OF_ROWS, table=table.name))]
 
 
 def _keys_in_use(connection: duckdb.DuckDBPyConnection, selects: Sequence[str]) -> Iterator[pa.Table]:
     """Every key that the queries find once, as columns center_id and key."""
     query = f"SELECT DISTINCT * FROM ({' UNION ALL '.join(selects)})"  # noqa: S608
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE key_in_use AS {query}")
-    (counted,) = fetch(connection, "SELECT count(*) AS n FROM key_in_use")
-    for start in range(0, counted["n"], _BATCH):
-        batch = "FROM key_in_use WHERE rowid >= ? AND rowid < ?"
-        yield connection.sql(batch, params=[start, start + _BATCH]).to_arrow_table()
-    connection.execute("DROP TABLE key_in_use")
+    with temporary_table(connection, "key_in_use", query):
+        (counted,) = fetch(connection, "SELECT count(*) AS n FROM key_in_use")
+        for start in range(0, counted["n"], _BATCH):
+            batch = "FROM key_in_use WHERE rowid >= ? AND rowid < ?"
+            yield connection.sql(batch, params=[start, start + _BATCH]).to_arrow_table()
 
 
 def _with_pseudonyms(found: pa.Table, kind: str, project: str, keys: Mapping[str, bytes]) -> pa.Table:
     centers, in_use = (column.to_pylist() for column in found.columns)
     made = pseudonyms(zip(centers, repeat(kind), in_use, strict=False), project=project, keys=keys)
-    return pa.table([found.column("center_id"), [kind] * len(made), found.column("key"), made], schema=_SCHEMA)
+    columns = [found.column("center_id"), [kind] * len(made), found.column("key"), made]
+    return pa.table(columns, schema=_SCHEMA)
 
 
 def _add(connection: duckdb.DuckDBPyConnection, made: pa.Table) -> None:

@@ -13,6 +13,7 @@ from warehouse.pseudonym import OLDEST_AGE, PublishedColumn
 from warehouse.pseudonym_lookup import pseudonym_join, pseudonym_lookup
 from warehouse.release_plan import PublishedTable
 from warehouse.releases import MART_FILE
+from warehouse.temporary import temporary_table
 from warehouse.transaction import database_error, fetch
 
 # Written by DuckDB 2, still read by clients of DuckDB 1.5.
@@ -77,10 +78,8 @@ def _write_table(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -
     # The rows are ordered once the joins are done and their memory is free: in one statement DuckDB gives
     # the joins so much of a small memory_limit that the sort finds none. A temporary table that is dropped
     # keeps its room until its transaction ends, so it has none in common with the mart.
-    connection.execute("CREATE OR REPLACE TEMP TABLE published AS " + _select(table))
-    with _one_transaction(connection):
+    with temporary_table(connection, "published", _select(table)), _one_transaction(connection):
         _create(connection, table)
-    connection.execute("DROP TABLE published")
     (row,) = fetch(connection, with_names("SELECT count(*) AS n FROM {table}", table=f"mart.{table.name}"))
     return int(row["n"])
 

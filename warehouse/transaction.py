@@ -39,8 +39,14 @@ def database_error(error: duckdb.Error) -> WarehouseError:
     detail = f": {str(error).splitlines()[0]}" if isinstance(error, _TEXT_WITHOUT_VALUES) else ""
     return WarehouseError(
         f"The database refused a statement ({kind}){detail}",
-        "Correct the SQL file or the data it reads, then run again; nothing of this transaction was kept.",
+        f"{_remedy(error)}, then run again; nothing of this transaction was kept.",
     )
+
+
+def _remedy(error: duckdb.Error) -> str:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "Raise warehouse.memory_limit, or make room in the warehouse folder, where the rest is spilled"
+    return "Correct the SQL file or the data it reads"
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str, params: Parameters = None) -> list[Row]:

@@ -206,6 +206,14 @@ def test_pseudonyms_stay_the_same_from_release_to_release(built: Warehouse, rele
         assert first.rows(query) == second.rows(query)
 
 
+def test_the_batches_in_which_pseudonyms_are_made_change_nothing(
+    built: Warehouse, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.pseudonym_lookup._BATCH", 1)
+    again = publish(built, release_of(1))
+    assert sorted(every_value(again)) == sorted(every_value(release))
+
+
 def test_parquet_holds_the_same_rows(release: Release) -> None:
     with open_release(release.path / "mart.duckdb") as mart:
         for table, rows in release.tables.items():
