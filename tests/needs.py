@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -9,9 +10,13 @@ import pytest
 def needed(program: str, advice: str) -> str:
     """The path of `program`; `advice` says how to install it."""
     path = shutil.which(program)
-    if path is not None:
-        return path
-    lacking = f"{program} is not installed: {advice}"
+    if path is None:
+        lacking(f"{program} is not installed: {advice}")
+    return path
+
+
+def lacking(what: str) -> NoReturn:
+    """End a test for want of something: a failure where everything must have run."""
     if os.environ.get("CI") == "true":
-        pytest.fail(lacking)
-    pytest.skip(lacking)
+        pytest.fail(what)
+    pytest.skip(what)

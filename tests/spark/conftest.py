@@ -4,13 +4,13 @@ They need the extra `spark` and Java, so they run only when asked for (`make tes
 them skips them and says why; with CI=true that is a failure.
 """
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mappings.errors import ConfigError
+from tests.needs import lacking
 from tests.spark.both_engines import QUICK_START
 from warehouse.engines.session import SparkPlace, require_spark, spark_session
 
@@ -25,10 +25,8 @@ def has_spark() -> None:
     """Skip on a laptop without Spark; fail where everything must have run."""
     try:
         require_spark()
-    except ConfigError as lacking:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(lacking))
-        pytest.skip(str(lacking))
+    except ConfigError as error:
+        lacking(str(error))
 
 
 @pytest.fixture(scope="session")
