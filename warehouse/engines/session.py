@@ -108,8 +108,10 @@ def _settings(scratch: Path, place: SparkPlace) -> dict[str, str]:
     for folder in folders.values():
         folder.mkdir(mode=0o700, exist_ok=True)
     java = f"-Dlog4j2.configurationFile={silent} -XX:-UsePerfData"
+    memory = place.memory.removesuffix("B").lower()
     settings = {
-        "spark.driver.memory": place.memory.removesuffix("B").lower(),
+        "spark.driver.memory": memory,
+        "spark.driver.maxResultSize": memory,  # a metric's rows come here; else 1 GB, whatever it has
         "spark.driver.extraJavaOptions": f"{java} -Djava.io.tmpdir={folders['tmp']}",
         "spark.executor.extraJavaOptions": java,
         "spark.eventLog.enabled": "false",
