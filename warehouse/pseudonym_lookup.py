@@ -67,13 +67,13 @@ def _selects_by_kind(
 ) -> dict[str, list[str]]:
     """The queries of the keys of each kind that the tables hold."""
     found: dict[str, list[str]] = {}
-    for table in tables:
-        for column in table.columns:
-            if column.treatment == "pseudonym":
-                select = with_names(_KEYS, key=column.source, table=table.name)
-                for kind in _kinds(connection, table, column):
-                    of_kind = f" AND {_kind(column)} = {literal(kind)}"
-                    found.setdefault(kind, []).append(select + of_kind)
+    keyed = [
+        (table, column) for table in tables for column in table.columns if column.treatment == "pseudonym"
+    ]
+    for table, column in keyed:
+        select = with_names(_KEYS, key=column.source, table=table.name)
+        for kind in _kinds(connection, table, column):
+            found.setdefault(kind, []).append(f"{select} AND {_kind(column)} = {literal(kind)}")
     return found
 
 
