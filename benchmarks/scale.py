@@ -2,7 +2,7 @@
 
     python -m benchmarks.scale [SIZE ...] [--through-gate N] [--memory LIMIT] [--duckdb-only] [--keep FOLDER]
 
-For each SIZE (10,000, 100,000 and 1,000,000 resources unless told; 10,000,000 needs 60 GB of disk): charts of
+For each SIZE (10,000, 100,000 and 1,000,000 resources unless told; 10,000,000 needs 20 GB of disk): charts of
 cohort patients with four pain scores each. Up to --through-gate of them are landed as a sync does it; beyond,
 the landed ones are copied under new ids as raw Parquet. Then, each in a process of its own with two threads:
 
