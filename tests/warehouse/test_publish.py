@@ -214,6 +214,20 @@ def test_the_batches_in_which_pseudonyms_are_made_change_nothing(
     assert sorted(every_value(again)) == sorted(every_value(release))
 
 
+def test_every_one_of_many_keys_has_a_pseudonym(warehouse: Warehouse) -> None:
+    patients = 300_000
+    with warehouse.transaction() as transaction:
+        transaction.execute(
+            "CREATE TABLE core.patient AS SELECT 'a' AS center_id, concat('a/', n) AS patient_key "
+            "FROM range(?) AS made (n)",
+            [patients],
+        )
+    release = publish(warehouse, release_of(a_run(warehouse)))
+    with open_release(release.path / "mart.duckdb") as mart:
+        (counted,) = mart.rows("SELECT count(*) AS n, count(DISTINCT patient_key) AS keys FROM core.patient")
+    assert counted == {"n": patients, "keys": patients}
+
+
 def test_parquet_holds_the_same_rows(release: Release) -> None:
     with open_release(release.path / "mart.duckdb") as mart:
         for table, rows in release.tables.items():
