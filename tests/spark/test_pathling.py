@@ -11,9 +11,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 
 from mappings.compiler import compile_view
@@ -26,6 +25,10 @@ from tests.conformance.oracle import VIEWS
 from tests.needs import lacking, needed
 from tests.spark.both_engines import QUICK_START
 from tests.spark.view_rows import relation
+from warehouse.engines.views import spark_view
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.spark
 
@@ -126,15 +129,16 @@ def java_home(has_spark: None) -> Path:
     """A Java that Pathling runs on; cryocohort itself asks for an older one, so that it may be missing."""
     told = os.environ.get("JAVA_HOME")
     for home in [*([Path(told)] if told else []), *Path("/usr/lib/jvm").glob("*")]:
-        release = home / "release"
-        version = (
-            re.search(r'^JAVA_VERSION="(\d+)', release.read_text("utf-8"), re.M)
-            if release.is_file()
-            else None
-        )
-        if version and int(version[1]) >= JAVA:
+        if _version(home) >= JAVA:
             return home
     pytest.skip(f"Pathling's jar needs Java {JAVA}, of which neither JAVA_HOME nor /usr/lib/jvm knows")
+
+
+def _version(home: Path) -> int:
+    """The version of a Java as its `release` file tells it; 0 for a folder without one."""
+    release = home / "release"
+    told = re.search(r'^JAVA_VERSION="(\d+)', release.read_text("utf-8") if release.is_file() else "", re.M)
+    return int(told[1]) if told else 0
 
 
 @pytest.fixture(scope="module")
@@ -176,14 +180,10 @@ def by_pathling(java_home: Path, jar: Path, tmp_path_factory: pytest.TempPathFac
     return {path.name: json.loads(path.read_text("utf-8")) for path in (folder / "rows").iterdir()}
 
 
-def ours(named: NamedView) -> list[dict[str, Any]]:
+def ours(spark: "SparkSession", named: NamedView) -> list[dict[str, Any]]:
     view = compile_view(parse_view(view_of(named)), fhir_version="R4")
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("resource", relation(RESOURCES))
-        found = connection.execute(view.sql)
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    spark.createDataFrame(relation(RESOURCES)).coalesce(1).createOrReplaceTempView("resource")
+    return [row.asDict() for row in spark.sql(spark_view(view).rows).collect()]
 
 
 def comparable(rows: list[dict[str, Any]]) -> Counter[str]:
@@ -207,9 +207,11 @@ def _common(name: str, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("named", R4_VIEWS, ids=lambda named: named.table)
-def test_a_shipped_view_gives_what_pathling_gives(by_pathling: dict[str, Any], named: NamedView) -> None:
+def test_a_shipped_view_gives_what_pathling_gives(
+    spark: "SparkSession", by_pathling: dict[str, Any], named: NamedView
+) -> None:
     theirs = by_pathling[named.path.name]
     assert not isinstance(theirs, str), theirs
-    found = comparable(ours(named))
+    found = comparable(ours(spark, named))
     assert found == comparable(theirs)
     assert found
