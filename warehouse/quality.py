@@ -12,7 +12,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Literal
 
-from mappings.errors import WarehouseError
+from mappings.errors import OutOfRoomError, WarehouseError
 from warehouse.connection import Warehouse
 from warehouse.sqlfile import CheckHeader, SqlFile, read_sql_folder
 
@@ -60,6 +60,8 @@ def _run(warehouse: Warehouse, check: SqlFile[CheckHeader]) -> CheckResult:
         query = "\n".join(["SELECT count(*) AS violations FROM (", check.body, ") AS violating"])
         violations = _number(warehouse, query)
         denominator = _number(warehouse, check.header.denominator)
+    except OutOfRoomError:
+        raise
     except WarehouseError as error:
         return _result(check, "failed", message=f"The check could not run. {error.message}")
     is_violated = violations > check.header.threshold * denominator

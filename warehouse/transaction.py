@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from mappings.errors import WarehouseError
+from mappings.errors import OutOfRoomError, WarehouseError
 from warehouse.names import with_names
 from warehouse.owner import numbered
 
@@ -37,16 +37,16 @@ def database_error(error: duckdb.Error) -> WarehouseError:
     """Return the error to raise for one of DuckDB's, with no value of the data in it."""
     kind = type(error).__name__
     detail = f": {str(error).splitlines()[0]}" if isinstance(error, _TEXT_WITHOUT_VALUES) else ""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OutOfRoomError(
+            f"The database has no room for a statement{detail}",
+            "Raise warehouse.memory_limit, or make room in the warehouse folder, where the rest is spilled, "
+            "then run again; nothing of this transaction was kept.",
+        )
     return WarehouseError(
         f"The database refused a statement ({kind}){detail}",
-        f"{_remedy(error)}, then run again; nothing of this transaction was kept.",
+        "Correct the SQL file or the data it reads, then run again; nothing of this transaction was kept.",
     )
-
-
-def _remedy(error: duckdb.Error) -> str:
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return "Raise warehouse.memory_limit, or make room in the warehouse folder, where the rest is spilled"
-    return "Correct the SQL file or the data it reads"
 
 
 def fetch(connection: duckdb.DuckDBPyConnection, sql: str, params: Parameters = None) -> list[Row]:

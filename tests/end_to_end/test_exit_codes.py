@@ -182,6 +182,12 @@ def unusable(place: Place) -> Arguments:
     return ("sync",)
 
 
+def out_of_room(place: Place) -> Arguments:
+    place.after_a_sync()
+    place.edit("cryocohort.toml", 'memory_limit = "2GB"', 'memory_limit = "8MB"')
+    return ("refresh",)
+
+
 def nothing_published(_: Place) -> Arguments:
     return ("report",)
 
@@ -201,6 +207,7 @@ CAUSES: dict[type[errors.CryocohortError], Cause] = {
     errors.IncompleteError: incomplete,
     errors.InvalidShareError: invalid_share,
     errors.WarehouseError: unusable,
+    errors.OutOfRoomError: out_of_room,
     errors.NothingPublishedError: nothing_published,
     errors.FatalCheckError: fatal_check,
 }
