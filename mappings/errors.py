@@ -16,7 +16,7 @@
     ├── InvalidShareError          13   too large a share of the resources read was invalid
     │   └── StillRefusedError      13   resources that were asked for again stay in quarantine
     ├── WarehouseError             14   the warehouse cannot be used as it stands
-    │   ├── OutOfRoomError         14   a statement needs more memory or disk than it may have
+    │   ├── StatementError         14   a statement is at fault, or the data it reads
     │   ├── WarehouseBusyError     16   another run holds the warehouse
     │   └── NothingPublishedError  14   no release has been published yet
     └── FatalCheckError            15   a fatal quality check was violated; the release was withheld
@@ -112,8 +112,8 @@ class WarehouseError(CryocohortError):
     exit_code = 14
 
 
-class OutOfRoomError(WarehouseError):
-    """A statement needs more memory or disk than it may have."""
+class StatementError(WarehouseError):
+    """A statement is at fault, or the data it reads; not memory and not the disk."""
 
 
 class WarehouseBusyError(WarehouseError):

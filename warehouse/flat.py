@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from mappings.errors import OutOfRoomError, ViewError, WarehouseError
+from mappings.errors import StatementError, ViewError
 from warehouse.built import BuiltTable
 from warehouse.catalog import count_all, describe, existing_tables
 from warehouse.connection import Transaction
@@ -187,9 +187,7 @@ class _Update:
             inserted: int = self._transaction.value(
                 f"{insert}\n{stored.relation}\n{_rows_of(part)}", stored.values
             )
-        except OutOfRoomError:
-            raise
-        except WarehouseError as error:
+        except StatementError as error:
             raise ViewError(
                 f"The view {part.table} cannot be evaluated for center "
                 f"{', '.join(center.center_id for center in centers)}. {error.message}",

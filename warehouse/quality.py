@@ -12,7 +12,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Literal
 
-from mappings.errors import OutOfRoomError, WarehouseError
+from mappings.errors import StatementError
 from warehouse.connection import Warehouse
 from warehouse.sqlfile import CheckHeader, SqlFile, read_sql_folder
 
@@ -60,9 +60,7 @@ def _run(warehouse: Warehouse, check: SqlFile[CheckHeader]) -> CheckResult:
         query = "\n".join(["SELECT count(*) AS violations FROM (", check.body, ") AS violating"])
         violations = _number(warehouse, query)
         denominator = _number(warehouse, check.header.denominator)
-    except OutOfRoomError:
-        raise
-    except WarehouseError as error:
+    except StatementError as error:
         return _result(check, "failed", message=f"The check could not run. {error.message}")
     is_violated = violations > check.header.threshold * denominator
     return _result(
@@ -77,7 +75,7 @@ def _run(warehouse: Warehouse, check: SqlFile[CheckHeader]) -> CheckResult:
 def _number(warehouse: Warehouse, query: str) -> int:
     values = [value for row in warehouse.rows(query) for value in row.values()]
     if len(values) != 1 or not isinstance(values[0], int):
-        raise WarehouseError("Its denominator is not one whole number.", "Correct the check.")
+        raise StatementError("Its denominator is not one whole number.", "Correct the check.")
     return values[0]
 
 

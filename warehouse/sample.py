@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 
 import duckdb
 
-from mappings.errors import ViewError, WarehouseError
+from mappings.errors import StatementError, ViewError
 from mappings.terminology import MappedCode
 from warehouse.built import BuildLedger
 from warehouse.catalog import count_rows
@@ -106,7 +106,7 @@ def _try_view(transaction: Transaction, part: FlatPart) -> ViewTried:
     try:
         transaction.execute("\n".join([create, "SELECT * FROM (", part.view.sql, ") AS made"]))
         rejects = transaction.rows(part.view.rejects_sql)
-    except WarehouseError as error:
+    except StatementError as error:
         raise ViewError(
             f"The view {part.table} cannot be evaluated. {error.message}",
             f"Correct {part.table}.json: the center's own in its folder views, or the shipped one.",

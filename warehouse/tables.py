@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from mappings.errors import OutOfRoomError, SqlFileError, WarehouseError
+from mappings.errors import SqlFileError, StatementError
 from warehouse.built import BuildLedger, BuiltTable, digest
 from warehouse.catalog import columns_of, count_all, describe
 from warehouse.connection import Transaction
@@ -88,9 +88,7 @@ def _build(place: _Place, file: TableFile) -> None:
     header, transaction = file.header, place.transaction
     try:
         place.engine.create_table(header.table, file.body, header.numbers)
-    except OutOfRoomError:
-        raise
-    except WarehouseError as error:
+    except StatementError as error:
         raise SqlFileError(
             f"{file.name} cannot make {header.table}. {error.message}", "Correct the SELECT statement."
         ) from None

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from mappings.errors import OutOfRoomError, WarehouseError
+from mappings.errors import StatementError, WarehouseError
 from warehouse.names import with_names
 from warehouse.owner import numbered
 
@@ -31,20 +31,31 @@ _TEXT_WITHOUT_VALUES = (
     duckdb.PermissionException,
     duckdb.TransactionException,
 )
+# What ends a statement that is not at fault: what the database cannot do, and what to do about it.
+_OF_THE_MACHINE: Mapping[type[duckdb.Error], tuple[str, str]] = {
+    duckdb.OutOfMemoryException: (
+        "has no room for a statement",
+        "Raise warehouse.memory_limit, or make room in the warehouse folder, where the rest is spilled",
+    ),
+    duckdb.IOException: (
+        "cannot read or write a file",
+        "Check the disk of the warehouse folder, and restore a backup if the file named is damaged",
+    ),
+}
 
 
 def database_error(error: duckdb.Error) -> WarehouseError:
     """Return the error to raise for one of DuckDB's, with no value of the data in it."""
-    kind = type(error).__name__
+    kind = type(error)
     detail = f": {str(error).splitlines()[0]}" if isinstance(error, _TEXT_WITHOUT_VALUES) else ""
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return OutOfRoomError(
-            f"The database has no room for a statement{detail}",
-            "Raise warehouse.memory_limit, or make room in the warehouse folder, where the rest is spilled, "
-            "then run again; nothing of this transaction was kept.",
+    told = f"({kind.__name__}){detail}"
+    if kind in _OF_THE_MACHINE:
+        what, remedy = _OF_THE_MACHINE[kind]
+        return WarehouseError(
+            f"The database {what} {told}", f"{remedy}, then run again; nothing of this transaction was kept."
         )
-    return WarehouseError(
-        f"The database refused a statement ({kind}){detail}",
+    return StatementError(
+        f"The database refused a statement {told}",
         "Correct the SQL file or the data it reads, then run again; nothing of this transaction was kept.",
     )
 

@@ -182,9 +182,9 @@ def unusable(place: Place) -> Arguments:
     return ("sync",)
 
 
-def out_of_room(place: Place) -> Arguments:
+def statement(place: Place) -> Arguments:
     place.after_a_sync()
-    place.edit("cryocohort.toml", 'memory_limit = "2GB"', 'memory_limit = "8MB"')
+    place.other_source("outcomes/metrics/age.sql", "age_at_index_years AS value", "no_such_column AS value")
     return ("refresh",)
 
 
@@ -207,7 +207,7 @@ CAUSES: dict[type[errors.CryocohortError], Cause] = {
     errors.IncompleteError: incomplete,
     errors.InvalidShareError: invalid_share,
     errors.WarehouseError: unusable,
-    errors.OutOfRoomError: out_of_room,
+    errors.StatementError: statement,
     errors.NothingPublishedError: nothing_published,
     errors.FatalCheckError: fatal_check,
 }
@@ -253,6 +253,14 @@ def test_another_run_is_exit_16(place: Place) -> None:
     lock = FolderLock.acquire(place.folder / "data")
     require_told(place.run("sync"), errors.WarehouseBusyError.exit_code)
     lock.release()
+
+
+def test_too_little_memory_is_exit_14_and_blames_no_statement(place: Place) -> None:
+    place.after_a_sync()
+    place.edit("cryocohort.toml", 'memory_limit = "2GB"', 'memory_limit = "8MB"')
+    ended = place.run("refresh")
+    require_told(ended, errors.WarehouseError.exit_code)
+    assert "warehouse.memory_limit" in ended.stderr.splitlines()[-1]
 
 
 def test_wrong_usage_is_exit_2_and_shows_the_usage(place: Place) -> None:

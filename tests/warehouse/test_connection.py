@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from landing_examples import Commits
 
-from mappings.errors import OutOfRoomError, WarehouseBusyError, WarehouseError
+from mappings.errors import WarehouseBusyError, WarehouseError
 from warehouse.connection import Warehouse
 
 HOLDER = """
@@ -267,7 +267,7 @@ def test_many_rows_inserted_after_none_are_seen_whole(folder: Path, made: str) -
 def test_a_statement_that_needs_more_than_the_memory_limit_says_which_setting_to_raise(folder: Path) -> None:
     with (
         Warehouse.open(folder, threads=1, memory_limit="20MB") as warehouse,
-        pytest.raises(OutOfRoomError, match="no room for a statement") as refused,
+        pytest.raises(WarehouseError, match="no room for a statement") as refused,
     ):
         warehouse.rows("SELECT list(n) FROM range(10_000_000) AS made (n)")
     assert "warehouse.memory_limit" in refused.value.next_step

@@ -166,7 +166,7 @@ def test_current_versions_that_cannot_be_written_are_an_error_with_a_next_step(w
     with (
         lake_scratch(warehouse.folder) as scratch,
         no_file_beyond(20),
-        pytest.raises(WarehouseError, match="The database refused a statement"),
+        pytest.raises(WarehouseError, match="The database cannot read or write a file"),
     ):
         planned(warehouse, scratch)
     with lake_scratch(warehouse.folder) as scratch:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mappings.errors import ConfigError, WarehouseError
+from mappings.errors import ConfigError, StatementError
 from warehouse.private import private_files
 
 if TYPE_CHECKING:
@@ -156,14 +156,14 @@ def _end_java(context: Any, gateway: Any) -> None:
 
 @contextmanager
 def spark_errors() -> Iterator[None]:
-    """Raise WarehouseError for an error of Spark, with nothing of it but its name."""
+    """Raise StatementError for an error of Spark, with nothing of it but its name."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        raise WarehouseError(
+        raise StatementError(
             f"Spark refused a statement ({condition(error)}).",
             "Run without --engine spark to see whether the statement or the data is at fault.",
         ) from None
