@@ -37,7 +37,6 @@ from benchmarks.watching import SAMPLE_SECONDS, family, held
 
 SIZES = (10_000, 100_000, 1_000_000)
 MEBIBYTE, GIBIBYTE = 1024 * 1024, 1024 * 1024 * 1024
-SPARK_MEMORY = "8GB"
 MOST_SLOPE, MOST_OVER = 1.15, GIBIBYTE
 TOLERANCE = 1e-9
 NIGHT = {"DuckDB": ("views", "core", "metrics"), "Spark": ("start", "views, core", "metrics")}
@@ -123,7 +122,7 @@ def measure(size: Size, folder: Path, base: Path | None, memory: str, *, has_spa
     size.note("duckdb", watch(folder, "duckdb", *options))
     require_every_patient(folder, size)
     if has_spark:
-        size.note("spark", watch(folder, "spark", "--memory", memory, "--spark-memory", SPARK_MEMORY))
+        size.note("spark", watch(folder, "spark", *options))
         require_same_figures(folder)
 
 

@@ -1,7 +1,6 @@
 """The steps of `scale.py`, each in a process of its own: what it cost goes to standard output as JSON lines.
 
     python -m benchmarks.scale_steps STEP FOLDER [--resources N] [--from FOLDER] [--memory LIMIT]
-        [--spark-memory SIZE]
 
 `land` makes charts and pain scores up and lands them through the gate. `grow` copies the landed resources
 of another warehouse under new ids, as raw Parquet, without the gate. `duckdb` maps, builds, computes and
@@ -38,7 +37,7 @@ from warehouse.runs import finish_run, start_run
 from warehouse.segments import checksum
 
 RESOURCES_OF_A_PATIENT = 7
-MASTER = "local[2]"
+MASTER, SPARK_MEMORY = "local[2]", "8GB"
 
 _COPIES = r"""
 COPY (
@@ -169,13 +168,13 @@ def size(place: Path) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def on_spark(folder: Path, memory: str, spark_memory: str) -> None:
+def on_spark(folder: Path, memory: str) -> None:
     """The same on the warehouse that DuckDB has built: every table is made again, by Spark."""
     with Warehouse.open(folder / "data", threads=2, memory_limit=memory) as warehouse, ExitStack() as stack:
         told, data = Benchmark(warehouse, folder).input, warehouse.folder
         parts = plan_flat(told.centers, told.sources.views)
         transaction = stack.enter_context(warehouse.transaction())
-        place = SparkPlace(MASTER, spark_memory)
+        place = SparkPlace(MASTER, SPARK_MEMORY)
         engine = timed(
             "start", "Spark", lambda: stack.enter_context(spark_engine(transaction, data, place, parts))
         )
@@ -204,7 +203,6 @@ def main() -> None:
     parser.add_argument("--resources", type=int, default=0)
     parser.add_argument("--from", dest="base", type=Path)
     parser.add_argument("--memory", default="1GB")
-    parser.add_argument("--spark-memory", default="1GB")
     chosen = parser.parse_args()
     match chosen.step:
         case "land":
@@ -214,7 +212,7 @@ def main() -> None:
         case "duckdb":
             on_duckdb(chosen.folder, chosen.memory)
         case "spark":
-            on_spark(chosen.folder, chosen.memory, chosen.spark_memory)
+            on_spark(chosen.folder, chosen.memory)
 
 
 if __name__ == "__main__":
